@@ -1,0 +1,1 @@
+"""What exists: structures, levels, label values, colours, codes and reference ranges."""

@@ -1,0 +1,93 @@
+"""One measured number, with its method, its interval and the geometry it was read from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..anatomy.structures import Side, Structure
+
+__all__ = ["Geometry", "Measurement"]
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Where in the patient a value was measured.
+
+    Attributes
+    ----------
+    kind : str
+        ``line`` (two points), ``curve`` (open), ``closed curve`` (contour in one plane).
+    points : tuple of tuple of float
+        RAS millimetres.
+    """
+
+    kind: str
+    points: tuple[tuple[float, float, float], ...]
+
+    @classmethod
+    def of(cls, kind: str, ras: np.ndarray) -> Geometry:
+        """Geometry from an (n, 3) array of RAS millimetres."""
+        return cls(kind, tuple((float(r), float(a), float(s)) for r, a, s in np.asarray(ras, dtype=float)))
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A row of ``measurements.csv``.
+
+    Attributes
+    ----------
+    structure, level, side
+        What was measured: ``disc``, ``L4-L5``, and the patient's side where there is one.
+    name : str
+        The quantity in words: ``height``, ``area``, ``AP diameter``.
+    method : str
+        The named method; methods differ by millimetres, so the name is always shown.
+    value : float or None
+        None where it could not be measured; ``flag`` then says why.
+    unit : str
+        UCUM: ``mm``, ``mm2``, ``mm3``, ``deg``, ``1``, ``%``.
+    lower, upper : float or None
+        Interval around the value; None where none is known.
+    reference : str
+        Reference range in words with its source, or empty.
+    flag : str
+        Reason to doubt the value or why it is absent; empty where there is none.
+    source : str
+        ``automatic`` or ``corrected``.
+    geometry : Geometry or None
+        Where it was read from.
+    """
+
+    structure: Structure
+    level: str
+    side: Side | None
+    name: str
+    method: str
+    value: float | None
+    unit: str
+    lower: float | None = None
+    upper: float | None = None
+    reference: str = ""
+    flag: str = ""
+    source: str = "automatic"
+    geometry: Geometry | None = None
+
+    def __post_init__(self) -> None:
+        if self.value is None and not self.flag:
+            raise ValueError(f"{self.structure} {self.level} {self.name}: absent without a reason")
+        if self.value is not None and not np.isfinite(self.value):
+            raise ValueError(f"{self.structure} {self.level} {self.name}: {self.value} is not a number")
+
+    @property
+    def key(self) -> str:
+        """Stable name of the measurement, for example ``disc_L4-L5_height_Dabbs``; used for markup names."""
+        words = [
+            self.structure.value,
+            *([self.side.value] if self.side else []),
+            self.level,
+            self.name,
+            self.method,
+        ]
+        return "_".join(w.replace(" ", "-") for w in words if w)

@@ -1,0 +1,181 @@
+"""The named spine: which voxel belongs to what, with soft borders and with evidence for the names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ..anatomy.labels import CANAL_VALUE, Label, describe
+from ..anatomy.levels import SACRUM_VALUE, level_between, vertebra_value
+from ..anatomy.structures import Side, Structure
+from .grid import Grid
+
+__all__ = ["NamedSpine", "Naming", "Patch"]
+
+
+@dataclass(frozen=True)
+class Naming:
+    """How the levels got their names.
+
+    Attributes
+    ----------
+    named : bool
+        False where naming was abstained from; vertebrae are then called V1, V2, … from the lowest up.
+    method : str
+        ``counted from S1``, ``set by hand`` or ``none``.
+    evidence : tuple of str
+        What speaks for the names.
+    doubts : tuple of str
+        What speaks against them, or why there are none.
+    """
+
+    named: bool
+    method: str
+    evidence: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Patch:
+    """A box cut from a grid around one object.
+
+    Attributes
+    ----------
+    occupancy : np.ndarray
+        float32 (nk, nj, ni) in reading order: share of a voxel that the object fills; its border is at 0.5.
+    grid : Grid
+        Where the box lies.
+    start : tuple of int
+        Index of its first voxel in the whole volume.
+    """
+
+    occupancy: np.ndarray
+    grid: Grid
+    start: tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class NamedSpine:
+    """A segmentation whose objects carry names.
+
+    Attributes
+    ----------
+    grid : Grid
+        Grid of all arrays, in reading order (right→left, superior→inferior, anterior→posterior).
+    labels : np.ndarray
+        uint16 (nk, nj, ni), values as in :mod:`SpineQuantLib.anatomy.labels`.
+    occupancy : dict of Structure to np.ndarray
+        float32 (nk, nj, ni) per structure in 0–1; the border of a structure is where it is 0.5, between voxel
+        centres by linear interpolation. From probabilities where there are some; a bare mask works too.
+    vertebrae : tuple of str
+        Names from the top down, without gaps, ``S1`` last where it is in view.
+    naming : Naming
+        How they were named.
+    """
+
+    grid: Grid
+    labels: np.ndarray
+    occupancy: dict[Structure, np.ndarray]
+    vertebrae: tuple[str, ...]
+    naming: Naming = field(default_factory=lambda: Naming(True, "set by hand"))
+
+    @classmethod
+    def from_labels(
+        cls, labels: np.ndarray, grid: Grid, vertebrae: tuple[str, ...], naming: Naming | None = None
+    ) -> NamedSpine:
+        """A spine from a label array alone; borders lie halfway between voxels inside and outside."""
+        labels = np.asarray(labels, dtype=np.uint16)
+        occupancy = {s: np.zeros(labels.shape, np.float32) for s in Structure if s is not Structure.SPINE}
+        for value in np.unique(labels[labels > 0]):
+            occupancy[describe(int(value)).structure][labels == value] = 1.0
+        return cls(grid, labels, occupancy, vertebrae, naming or Naming(True, "set by hand"))
+
+    @property
+    def levels(self) -> tuple[str, ...]:
+        """Levels between neighbouring vertebrae, top down, for example ``("L4-L5", "L5-S1")``."""
+        return tuple(map(level_between, self.vertebrae, self.vertebrae[1:]))
+
+    def label(self, value: int) -> Label:
+        """Meaning of a value in this spine (it knows which vertebra is below which)."""
+        upper = describe(value).level.split("-")[0]
+        if upper in self.vertebrae[:-1]:
+            return describe(value, lower=self.vertebrae[self.vertebrae.index(upper) + 1])
+        return describe(value)
+
+    @property
+    def objects(self) -> tuple[Label, ...]:
+        """What the label array holds: vertebrae top down, discs, sac, foramina right before left."""
+        order = {name: n for n, name in enumerate(self.vertebrae)}
+        kinds = [Structure.VERTEBRA, Structure.DISC, Structure.CANAL, Structure.FORAMEN]
+        found = [self.label(int(v)) for v in np.unique(self.labels[self.labels > 0])]
+        return tuple(
+            sorted(
+                found,
+                key=lambda x: (
+                    kinds.index(x.structure),
+                    order.get(x.level.split("-")[0], len(order)),
+                    x.side is Side.LEFT,
+                ),
+            )
+        )
+
+    def has(self, value: int) -> bool:
+        """Whether any voxel carries the value."""
+        return bool((self.labels == value).any())
+
+    def patch(self, value: int, margin: int = 2) -> Patch | None:
+        """Soft mask of one object in the box around it, or None where it is absent.
+
+        Voxels of other objects of the same structure do not count as inside, so that neighbours which touch stay
+        apart; voxels around the object which no object claims keep their share, so that its border lies between
+        voxel centres.
+
+        Parameters
+        ----------
+        value : int
+            Label value.
+        margin : int
+            Voxels left around the object; clipped at the edge of the volume.
+        """
+        mask = self.labels == value
+        if not mask.any():
+            return None
+        lo, hi = [], []
+        for axis in range(3):
+            hit = np.flatnonzero(mask.any(axis=tuple(a for a in range(3) if a != axis)))
+            lo.append(max(int(hit[0]) - margin, 0))
+            hi.append(min(int(hit[-1]) + margin + 1, mask.shape[axis]))
+        box = tuple(slice(a, b) for a, b in zip(lo, hi, strict=True))
+        structure = describe(value).structure
+        crop = self.labels[box]
+        soft = self.occupancy[structure][box].astype(np.float32, copy=True)
+        rivals = np.zeros(crop.shape, bool)
+        for other in np.unique(crop[crop > 0]):
+            if other != value and describe(int(other)).structure is structure:
+                rivals |= crop == other
+        soft[rivals] = 0.0
+        # A voxel that no object claims may touch the border, but its own share must not reach inside.
+        outside = crop != value
+        soft[outside] = np.minimum(soft[outside], 0.4999)
+        grid = Grid(
+            crop.shape,
+            self.grid.spacing,
+            tuple(self.grid.to_lps(np.array(lo)).tolist()),
+            self.grid.directions,
+        )
+        return Patch(soft, grid, (lo[0], lo[1], lo[2]))
+
+    def vertebra_values(self) -> dict[str, int]:
+        """Label value of each vertebra, top down."""
+        return {name: vertebra_value(name) for name in self.vertebrae}
+
+    @property
+    def shows_sacrum(self) -> bool:
+        """Whether S1 is among the labels."""
+        return self.has(SACRUM_VALUE)
+
+    @property
+    def shows_canal(self) -> bool:
+        """Whether the dural sac is among the labels."""
+        return self.has(CANAL_VALUE)
