@@ -1,0 +1,135 @@
+"""Everything known about an analysed case, before it is written down."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .measurement import Measurement
+from .opinion import Assessment
+from .spine import NamedSpine
+
+__all__ = ["CaseResult", "Contrast", "InputInfo", "ModelInfo", "StageCost"]
+
+
+class Contrast(str, Enum):
+    """Weighting of an MR volume."""
+
+    T1 = "T1"
+    T2 = "T2"
+    STIR = "STIR"
+    UNKNOWN = "unknown"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+@dataclass(frozen=True)
+class InputInfo:
+    """What was read, and from where.
+
+    Attributes
+    ----------
+    path : Path
+        The file or folder the user named.
+    files : tuple of Path
+        The files that hold the volume; for DICOM in slice order along the stored image's slowest axis.
+    format : str
+        ``DICOM``, ``NIfTI``, ``NRRD`` or ``MetaImage``.
+    sha256 : str
+        Hash of the file; of a DICOM series the hash over the hashes of its files, sorted.
+    size, spacing, orientation
+        Of the input's own grid, in ITK axis order (i, j, k); orientation as three letters towards which the axes
+        point, for example ``PIR``.
+    contrast : Contrast
+        Recognised weighting.
+    contrast_evidence : str
+        What it was recognised by.
+    dicom : dict
+        DICOM attributes by keyword (UIDs, descriptions, scanner); empty for other formats. Holds no name, birth
+        date or id of the patient.
+    notes : tuple of str
+        What a reader should know about the input, for example unequal slice distances.
+    """
+
+    path: Path
+    files: tuple[Path, ...]
+    format: str
+    sha256: str
+    size: tuple[int, int, int]
+    spacing: tuple[float, float, float]
+    orientation: str
+    contrast: Contrast
+    contrast_evidence: str
+    dicom: dict[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """Which committee spoke.
+
+    Attributes
+    ----------
+    name, version : str
+        Of the model in the store.
+    sha256 : str
+        Hash over the weight files of all members.
+    members : int
+        How many networks.
+    """
+
+    name: str
+    version: str
+    sha256: str
+    members: int
+
+
+@dataclass(frozen=True)
+class StageCost:
+    """Seconds and peak memory of one stage of the journey."""
+
+    stage: str
+    seconds: float
+    peak_memory_mb: float
+
+
+@dataclass(frozen=True)
+class CaseResult:
+    """An analysed case.
+
+    Attributes
+    ----------
+    image : np.ndarray
+        float32 (nk, nj, ni), intensities in reading order on ``spine.grid``.
+    spine : NamedSpine
+        Segmentation with names.
+    members : np.ndarray
+        uint8 (members, nk, nj, ni): each member's most probable network class, same grid.
+    measurements : tuple of Measurement
+        Rows of the table.
+    assessment : Assessment
+        Verdict, reasons, scores, disagreement.
+    input : InputInfo
+        What was read.
+    model : ModelInfo
+        Who segmented it.
+    device : str
+        ``CPU`` or the name of the GPU.
+    costs : tuple of StageCost
+        Stages so far.
+    """
+
+    image: np.ndarray
+    spine: NamedSpine
+    members: np.ndarray
+    measurements: tuple[Measurement, ...]
+    assessment: Assessment
+    input: InputInfo
+    model: ModelInfo
+    device: str
+    costs: tuple[StageCost, ...] = ()

@@ -1,0 +1,1 @@
+"""The U-Net, the committee, and the store of weights with their cards."""

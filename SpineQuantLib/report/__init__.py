@@ -1,0 +1,1 @@
+"""Tables, pictures, HTML, DICOM SEG and SR."""

@@ -1,0 +1,1 @@
+"""Committee and volume to a named spine."""

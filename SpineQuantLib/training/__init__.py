@@ -1,0 +1,1 @@
+"""Labelled volumes to weights; phantoms; evaluation."""
