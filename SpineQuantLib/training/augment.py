@@ -1,0 +1,173 @@
+"""Random views of a cached volume: geometry, contrast, bias field, blur and noise."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch.nn import functional
+
+__all__ = ["AugmentConfig", "random_patch"]
+
+
+@dataclass(frozen=True)
+class AugmentConfig:
+    """Ranges of the random changes; probabilities are per patch."""
+
+    rotation_deg: float = 15.0
+    tilt_deg: float = 8.0
+    scale: float = 0.25
+    slice_scale: float = 0.25
+    flip: float = 0.5
+    remap: float = 0.25
+    gamma: float = 0.35
+    bias: float = 0.5
+    noise: float = 0.25
+    blur: float = 0.25
+    coarse: float = 0.2
+    on_spine: float = 0.75
+
+
+def _uniform(low: float, high: float, rng: torch.Generator) -> float:
+    return float(torch.rand((), generator=rng)) * (high - low) + low
+
+
+def _chance(p: float, rng: torch.Generator) -> bool:
+    return float(torch.rand((), generator=rng)) < p
+
+
+def _rotation(angles: tuple[float, float, float]) -> torch.Tensor:
+    """Rotation about the k, j and i axes; radians."""
+    out = torch.eye(3)
+    for axis, angle in enumerate(angles):
+        a, b = [x for x in range(3) if x != axis]
+        turn = torch.eye(3)
+        turn[a, a] = turn[b, b] = math.cos(angle)
+        turn[a, b], turn[b, a] = -math.sin(angle), math.sin(angle)
+        out = out @ turn
+    return out
+
+
+def _sample_points(
+    centre: torch.Tensor,
+    spacing: tuple[float, float, float],
+    patch: tuple[int, int, int],
+    cfg: AugmentConfig,
+    rng: torch.Generator,
+) -> torch.Tensor:
+    """Voxel indices (k, j, i) of the volume under each voxel of a randomly placed patch; (3, *patch)."""
+    mm = torch.tensor(spacing)
+    rad = math.pi / 180
+    angles = (
+        _uniform(-cfg.rotation_deg, cfg.rotation_deg, rng) * rad,
+        _uniform(-cfg.tilt_deg, cfg.tilt_deg, rng) * rad,
+        _uniform(-cfg.tilt_deg, cfg.tilt_deg, rng) * rad,
+    )
+    common = math.exp(_uniform(-cfg.scale, cfg.scale, rng))
+    stretch = torch.tensor(
+        [
+            math.exp(_uniform(-cfg.slice_scale, cfg.slice_scale, rng)),
+            common * math.exp(_uniform(-0.1, 0.1, rng)),
+            common * math.exp(_uniform(-0.1, 0.1, rng)),
+        ]
+    )
+    if _chance(cfg.flip, rng):
+        stretch[0] = -stretch[0]
+    axes = [torch.arange(n, dtype=torch.float32) - (n - 1) / 2 for n in patch]
+    offsets = torch.stack(torch.meshgrid(*axes, indexing="ij"))
+    matrix = torch.diag(1 / mm) @ _rotation(angles) @ torch.diag(mm * stretch)
+    return (matrix @ offsets.reshape(3, -1)).reshape(3, *patch) + centre.view(3, 1, 1, 1)
+
+
+def _geometry(image: torch.Tensor, target: torch.Tensor, points: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Image (linear) and target (nearest) at points; outside the volume there is air and background."""
+    size = torch.tensor(image.shape, dtype=torch.float32).view(3, 1, 1, 1)
+    grid = ((points * 2 + 1) / size - 1).permute(1, 2, 3, 0).flip(-1)[None]
+    low = image.min()
+    moved = functional.grid_sample((image - low)[None, None], grid, mode="bilinear", align_corners=False)[0, 0] + low
+    # Target 0 stands for outside the volume, where there is nothing but air.
+    labels = functional.grid_sample(target.float()[None, None], grid, mode="nearest", align_corners=False)[0, 0]
+    labels = labels.round().to(torch.uint8)
+    return moved, torch.where(labels == 0, torch.ones_like(labels), labels)
+
+
+def _smooth_field(shape: torch.Size, knots: tuple[int, int, int], rng: torch.Generator) -> torch.Tensor:
+    field = torch.randn((1, 1, *knots), generator=rng)
+    return functional.interpolate(field, size=tuple(shape), mode="trilinear", align_corners=True)[0, 0]
+
+
+def _remap(image: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
+    """A random smooth, not always monotone, change of the grey scale, as between pulse sequences."""
+    knots = torch.linspace(-3, 6, 7)
+    values = knots * _uniform(0.3, 1.0, rng) * (1 if _chance(0.7, rng) else -1) + torch.randn(7, generator=rng) * 0.8
+    at = ((image.clamp(-3, 6) + 3) / 1.5).clamp(0, 5.999)
+    low = at.floor().long()
+    out = values[low] + (at - low) * (values[low + 1] - values[low])
+    body = out[image > image.min() + 0.1]
+    return (out - body.mean()) / body.std().clamp_min(0.1) if body.numel() > 10 else image
+
+
+def _intensity(image: torch.Tensor, cfg: AugmentConfig, rng: torch.Generator) -> torch.Tensor:
+    if _chance(cfg.remap, rng):
+        image = _remap(image, rng)
+    if _chance(0.5, rng):
+        low, high = image.min(), image.max()
+        unit = ((image - low) / (high - low).clamp_min(1e-3)).clamp(0, 1)
+        image = unit ** math.exp(_uniform(-cfg.gamma, cfg.gamma, rng)) * (high - low) + low
+    if _chance(cfg.bias, rng):
+        low = image.min()
+        image = (image - low) * torch.exp(0.25 * _smooth_field(image.shape, (2, 3, 3), rng)) + low
+    if _chance(cfg.coarse, rng):
+        factor = _uniform(1.2, 2.2, rng)
+        small = tuple(max(int(n / factor), 8) for n in image.shape[1:])
+        coarse = functional.interpolate(image[:, None], size=small, mode="bilinear", align_corners=False)
+        image = functional.interpolate(coarse, size=tuple(image.shape[1:]), mode="bilinear")[:, 0]
+    if _chance(cfg.blur, rng):
+        image = functional.avg_pool2d(image[None], 3, stride=1, padding=1, count_include_pad=False)[0]
+    if _chance(0.5, rng):
+        image = image + torch.randn(image.shape, generator=rng) * _uniform(0, cfg.noise, rng)
+    return image * math.exp(_uniform(-0.2, 0.2, rng)) + _uniform(-0.2, 0.2, rng)
+
+
+def random_patch(
+    image: torch.Tensor,
+    target: torch.Tensor,
+    spacing: tuple[float, float, float],
+    patch: tuple[int, int, int],
+    cfg: AugmentConfig,
+    rng: torch.Generator,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """A random, changed view of a volume.
+
+    Parameters
+    ----------
+    image : torch.Tensor
+        float32 (nk, nj, ni), normalised.
+    target : torch.Tensor
+        uint8 (nk, nj, ni) bit sets.
+    spacing : tuple of float
+        Millimetres (k, j, i).
+    patch : tuple of int
+        Voxels of the view.
+    cfg : AugmentConfig
+        Ranges.
+    rng : torch.Generator
+        Source of randomness.
+
+    Returns
+    -------
+    image, target : torch.Tensor
+        (1, *patch) float32 and (*patch) uint8.
+    """
+    shape = torch.tensor(image.shape, dtype=torch.float32)
+    labelled = torch.nonzero((target & (target - 1) == 0) & (target > 1))
+    if len(labelled) and _chance(cfg.on_spine, rng):
+        pick = int(torch.randint(len(labelled), (), generator=rng))
+        centre = labelled[pick].float() + torch.randn(3, generator=rng) * torch.tensor([2.0, 15.0, 15.0])
+        centre[0] = (centre[0] + (shape[0] - 1) / 2) / 2
+    else:
+        centre = torch.rand(3, generator=rng) * (shape - 1)
+    points = _sample_points(centre, spacing, patch, cfg, rng)
+    view, labels = _geometry(image, target, points)
+    return _intensity(view, cfg, rng)[None], labels

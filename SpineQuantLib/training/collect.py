@@ -1,0 +1,176 @@
+"""Gather labelled volumes into the cache that training reads.
+
+A cached case is one ``.npz`` with the normalised image (float16) and the target (uint8 bit sets) on the network's
+grid, in reading order. Thin slices are averaged in groups, at every offset, so that a volume with 2 mm slices gives
+two with 4 mm; where the slices of a group differ in their label, the target keeps both possibilities.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import SimpleITK as sitk
+
+from ..case.grid import Grid, to_reading_order
+from ..models.network import NetworkConfig
+from ..models.preprocess import normalise
+from .targets import target_of
+
+__all__ = ["CachedCase", "LabelledVolume", "cache_volume", "read_index", "read_split"]
+
+
+@dataclass(frozen=True)
+class LabelledVolume:
+    """A row of an index of labelled volumes.
+
+    Attributes
+    ----------
+    id : str
+        Unique name.
+    subject : str
+        Person; sets are split by it.
+    contrast : str
+        Weighting, for tables.
+    image, labels : Path
+        Files on one grid; ``labels`` holds bodies or discs (or everything, if ``complete``).
+    annotations : tuple of Path
+        Sac and foramina, one file a rater; the first is trained on.
+    split : str
+        ``train`` or ``validation``.
+    complete : bool
+        Whether ``labels`` labels all that is in view.
+    """
+
+    id: str
+    subject: str
+    contrast: str
+    image: Path
+    labels: Path
+    annotations: tuple[Path, ...] = ()
+    split: str = "train"
+    complete: bool = False
+
+
+@dataclass(frozen=True)
+class CachedCase:
+    """Where a cached case lies and what it is."""
+
+    file: str
+    id: str
+    subject: str
+    contrast: str
+    split: str
+    complete: bool
+    spacing: tuple[float, float, float]
+
+
+def read_index(path: Path) -> list[LabelledVolume]:
+    """Index of labelled volumes.
+
+    The CSV has the columns ``id, subject, contrast, image, labels, annotations, split, complete``; paths are relative
+    to it, several annotations are separated by a semicolon.
+
+    Raises
+    ------
+    ValueError
+        If a column or a file is missing, an id occurs twice, or a subject stands in both sets.
+    """
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    missing = {"id", "subject", "contrast", "image", "labels", "split"} - set(table.columns)
+    if missing:
+        raise ValueError(f"{path.name} lacks the columns {', '.join(sorted(missing))}")
+    if table["id"].duplicated().any():
+        raise ValueError(f"{path.name}: ids occur twice: {', '.join(table['id'][table['id'].duplicated()])}")
+    both = table.groupby("subject")["split"].nunique()
+    if (both > 1).any():
+        raise ValueError(f"{path.name}: subjects stand in both sets: {', '.join(both[both > 1].index)}")
+    out = []
+    for row in table.to_dict("records"):
+        files = [row["image"], row["labels"], *filter(None, row.get("annotations", "").split(";"))]
+        paths = [path.parent / f for f in files]
+        absent = [str(p) for p in paths if not p.exists()]
+        if absent:
+            raise ValueError(f"{path.name}, {row['id']}: not found: {', '.join(absent)}")
+        complete = row.get("complete", "").lower() in ("1", "true", "yes")
+        out.append(
+            LabelledVolume(
+                row["id"],
+                row["subject"],
+                row["contrast"],
+                paths[0],
+                paths[1],
+                tuple(paths[2:]),
+                row["split"],
+                complete,
+            )
+        )
+    return out
+
+
+def _array(path: Path) -> tuple[np.ndarray, Grid]:
+    image = to_reading_order(sitk.ReadImage(str(path)))
+    return sitk.GetArrayFromImage(image), Grid.of(image)
+
+
+def _groups(
+    image: np.ndarray, target: np.ndarray, slice_mm: float, config: NetworkConfig
+) -> Iterator[tuple[np.ndarray, np.ndarray, float]]:
+    """The volume at the slice distance of the network; several where thin slices can be grouped in several ways."""
+    if slice_mm >= config.keep_slices[0] - 1e-3:
+        yield image, target, slice_mm
+        return
+    size = max(round(config.spacing[0] / slice_mm), 1)
+    for offset in range(size):
+        n = (image.shape[0] - offset) // size
+        cut = slice(offset, offset + n * size)
+        grouped = image[cut].reshape(n, size, *image.shape[1:]).mean(axis=1)
+        merged = np.bitwise_or.reduce(target[cut].reshape(n, size, *target.shape[1:]), axis=1)
+        yield grouped, merged, slice_mm * size
+
+
+def cache_volume(volume: LabelledVolume, folder: Path, config: NetworkConfig) -> list[CachedCase]:
+    """Write a labelled volume into the cache.
+
+    Raises
+    ------
+    ValueError
+        If image and labels lie on different grids, or pixels are not the network's.
+    """
+    image, grid = _array(volume.image)
+    labels, label_grid = _array(volume.labels)
+    if labels.shape != image.shape or not np.allclose(grid.matrix, label_grid.matrix, atol=1e-3):
+        raise ValueError(f"{volume.id}: image and labels lie on different grids")
+    if not np.allclose(grid.spacing[1:], config.spacing[1:], rtol=0.05):
+        raise ValueError(f"{volume.id}: pixels of {grid.spacing[1:]} mm; resample to {config.spacing[1:]} first")
+    annotation = _array(volume.annotations[0])[0] if volume.annotations else None
+    target = target_of(labels, grid.spacing, annotation, volume.complete)
+    cases = []
+    for n, (part, merged, slice_mm) in enumerate(_groups(image, target, grid.spacing[0], config)):
+        case = CachedCase(
+            f"{volume.id}_{n}.npz",
+            volume.id,
+            volume.subject,
+            volume.contrast,
+            volume.split,
+            volume.complete,
+            (slice_mm, *grid.spacing[1:]),
+        )
+        np.savez_compressed(folder / case.file, image=normalise(part).astype(np.float16), target=merged)
+        cases.append(case)
+    return cases
+
+
+def write_split(cases: list[CachedCase], folder: Path) -> None:
+    """List the cached cases in ``cases.json``."""
+    (folder / "cases.json").write_text(json.dumps([asdict(c) for c in cases], indent=1), encoding="utf-8")
+
+
+def read_split(folder: Path, split: str) -> list[CachedCase]:
+    """Cached cases of one set."""
+    rows = json.loads((folder / "cases.json").read_text(encoding="utf-8"))
+    return [CachedCase(**{**r, "spacing": tuple(r["spacing"])}) for r in rows if r["split"] == split]

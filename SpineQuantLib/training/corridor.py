@@ -1,0 +1,63 @@
+"""The corridor of the spine through a volume, from whatever is labelled in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+__all__ = ["Corridor"]
+
+
+@dataclass(frozen=True)
+class Corridor:
+    """Course of the vertebral column, as offsets of each voxel from it.
+
+    Attributes
+    ----------
+    behind : np.ndarray
+        float32 (1, nj, ni): millimetres behind the centre of the column (negative in front).
+    beside : np.ndarray
+        float32 (nk, nj, 1): millimetres beside it, without sign.
+    top, bottom : np.ndarray
+        float (nk?) scalars: row of the highest and of the lowest labelled object's centre.
+    """
+
+    behind: np.ndarray
+    beside: np.ndarray
+    top: float
+    bottom: float
+
+    @classmethod
+    def through(cls, centres: np.ndarray, shape: tuple[int, int, int], spacing: tuple[float, float, float]) -> Corridor:
+        """Corridor through object centres, continued straight beyond the first and the last.
+
+        Parameters
+        ----------
+        centres : np.ndarray
+            (n, 3) indices (k, j, i), top down, n ≥ 2.
+        shape : tuple of int
+            Of the volume.
+        spacing : tuple of float
+            Millimetres (k, j, i).
+        """
+        rows = np.arange(shape[1], dtype=float)
+        course = []
+        for axis in (0, 2):
+            line = np.interp(rows, centres[:, 1], centres[:, axis])
+            for end, inner, beyond in ((0, 1, rows < centres[0, 1]), (-1, -2, rows > centres[-1, 1])):
+                slope = (centres[end, axis] - centres[inner, axis]) / max(
+                    centres[end, 1] - centres[inner, 1], 1e-6, key=abs
+                )
+                line[beyond] = centres[end, axis] + slope * (rows[beyond] - centres[end, 1])
+            course.append(line)
+        k = np.arange(shape[0], dtype=float)[:, None]
+        i = np.arange(shape[2], dtype=float)[None, :]
+        beside = np.abs(k - course[0][None, :]) * spacing[0]
+        behind = (i - course[1][:, None]) * spacing[2]
+        return cls(
+            behind[None].astype(np.float32),
+            beside[..., None].astype(np.float32),
+            float(centres[0, 1]),
+            float(centres[-1, 1]),
+        )

@@ -1,0 +1,142 @@
+"""Training targets from partial annotations of lumbar volumes."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+
+from ..anatomy.labels import CANAL_VALUE, describe
+from ..anatomy.levels import SACRUM_VALUE, VERTEBRA_VALUES
+from ..anatomy.structures import NetworkClass, Side, Structure
+from .corridor import Corridor
+from .derive import disc_between
+from .partial import bit, forbid, from_classes, permit, set_class
+
+__all__ = ["network_classes", "target_of"]
+
+B = NetworkClass
+_ABOVE = 22.0
+"""Millimetres above the centre of the topmost labelled body where unlabelled anatomy begins."""
+
+
+def network_classes(labels: np.ndarray) -> np.ndarray:
+    """Network class of each voxel of a complete segmentation; uint8, same shape."""
+    out = np.zeros(labels.shape, np.uint8)
+    kinds = {Structure.DISC: B.DISC, Structure.CANAL: B.CANAL, Structure.FORAMEN: B.FORAMEN}
+    for value in np.unique(labels[labels > 0]):
+        label = describe(int(value))
+        body = B.SACRUM if value == SACRUM_VALUE else B.BODY
+        out[labels == value] = kinds.get(label.structure, body)
+    return out
+
+
+def _centres(labels: np.ndarray, values: list[int]) -> np.ndarray:
+    return np.array([np.argwhere(labels == v).mean(axis=0) for v in values])
+
+
+def _column_order(values: list[int]) -> list[int]:
+    order = list(VERTEBRA_VALUES.values())
+    return sorted(values, key=lambda v: order.index(v if v < 100 else v - 100))
+
+
+def target_of(
+    labels: np.ndarray,
+    spacing: tuple[float, float, float],
+    annotation: np.ndarray | None = None,
+    complete: bool = False,
+) -> np.ndarray:
+    """Bit sets of the classes that each voxel may belong to.
+
+    Parameters
+    ----------
+    labels : np.ndarray
+        Integer (nk, nj, ni) in reading order: vertebral bodies (and S1) or discs, labelled without gaps from a top
+        level to a bottom level.
+    spacing : tuple of float
+        Millimetres (k, j, i).
+    annotation : np.ndarray, optional
+        Sac and foramina of the same volume; a drawn sac is complete, a foramen that is not drawn is unknown.
+    complete : bool
+        True where ``labels`` labels everything in view (phantoms).
+
+    Returns
+    -------
+    np.ndarray
+        uint8 (nk, nj, ni), see :mod:`~SpineQuantLib.training.partial`.
+    """
+    if complete:
+        return from_classes(network_classes(labels))
+    values = _column_order([int(v) for v in np.unique(labels) if v > 0])
+    centres = _centres(labels, values)
+    corridor = Corridor.through(centres, labels.shape, spacing)
+    target = np.full(labels.shape, bit(B.BACKGROUND), np.uint8)
+    rows = np.arange(labels.shape[1])[None, :, None]
+    above = rows < corridor.top - _ABOVE / spacing[1]
+    below = rows > corridor.bottom
+    near = (corridor.beside < 45) & (np.abs(corridor.behind) < 60)
+    behind = (corridor.behind > 5) & (corridor.behind < 55) & (corridor.beside < 25)
+    beside = (corridor.behind > -5) & (corridor.behind < 50) & (corridor.beside < 45)
+    permit(target, np.broadcast_to(behind, target.shape), B.CANAL)
+    permit(target, np.broadcast_to(beside, target.shape), B.FORAMEN)
+    permit(target, np.broadcast_to(near & (above | below), target.shape), B.DISC, B.CANAL, B.FORAMEN)
+    permit(target, np.broadcast_to(near & above, target.shape), B.BODY)
+    permit(target, np.broadcast_to(near & below, target.shape), B.SACRUM)
+    if values[0] < 100:
+        _mark_bodies(target, labels, values, spacing)
+    else:
+        _mark_discs(target, labels, values, corridor)
+    if annotation is not None:
+        _mark_annotation(target, annotation, labels)
+    return target
+
+
+def _mark_bodies(
+    target: np.ndarray, labels: np.ndarray, values: list[int], spacing: tuple[float, float, float]
+) -> None:
+    """Bodies, S1 where it is labelled, and the discs between."""
+    for upper, lower in itertools.pairwise(values):
+        disc, doubtful = disc_between(labels == upper, labels == lower, spacing)
+        set_class(target, disc, B.DISC)
+        permit(target, doubtful, B.DISC, B.BACKGROUND)
+    if values[-1] == SACRUM_VALUE:
+        # Below a labelled S1 there is neither disc nor vertebra that a reader would count.
+        forbid(target, np.ones(target.shape, bool), B.SACRUM)
+        bottom = np.argwhere(labels == SACRUM_VALUE)[:, 1].mean()
+        rows = np.broadcast_to(np.arange(target.shape[1])[None, :, None] > bottom, target.shape)
+        forbid(target, rows, B.DISC)
+    for value in values:
+        set_class(target, labels == value, B.SACRUM if value == SACRUM_VALUE else B.BODY)
+
+
+def _mark_discs(target: np.ndarray, labels: np.ndarray, values: list[int], corridor: Corridor) -> None:
+    """Labelled discs; the bodies between them are there but not drawn."""
+    rows = np.arange(labels.shape[1])[None, :, None]
+    near = np.broadcast_to((np.abs(corridor.behind) < 35) & (corridor.beside < 40), target.shape)
+    between = np.broadcast_to((rows <= corridor.bottom), target.shape)
+    permit(target, near & between, B.BODY)
+    permit(target, near & ~between, B.SACRUM, B.BODY)
+    for value in values:
+        set_class(target, labels == value, B.DISC)
+
+
+def _mark_annotation(target: np.ndarray, annotation: np.ndarray, labels: np.ndarray) -> None:
+    """Drawn sac and foramina."""
+    everywhere = np.ones(target.shape, bool)
+    sac = annotation == CANAL_VALUE
+    if sac.any():
+        forbid(target, everywhere, B.CANAL)
+    middle = float(np.argwhere(sac if sac.any() else labels > 0)[:, 0].mean())
+    slices = np.arange(target.shape[0])[:, None, None]
+    for value in (int(v) for v in np.unique(annotation[annotation > 0]) if v != CANAL_VALUE):
+        drawn = annotation == value
+        hit = np.argwhere(drawn)
+        rows = np.arange(target.shape[1])[None, :, None]
+        side = slices < middle if describe(value).side is Side.RIGHT else slices > middle
+        # A foramen and the pedicles beside it are about as high as a vertebra: there, nothing else is one.
+        margin = 4
+        level = (rows >= hit[:, 1].min() - margin) & (rows <= hit[:, 1].max() + margin) & side
+        forbid(target, np.broadcast_to(level, target.shape), B.FORAMEN)
+    set_class(target, sac & (labels == 0), B.CANAL)
+    foramina = (annotation > 0) & ~sac & (labels == 0)
+    set_class(target, foramina, B.FORAMEN)
