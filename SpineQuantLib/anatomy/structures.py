@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum, IntEnum
 
-__all__ = ["NetworkClass", "Side", "Structure"]
+__all__ = ["CLASSES_OF", "NetworkClass", "Side", "Structure"]
 
 
 class Structure(str, Enum):
@@ -48,3 +48,12 @@ class NetworkClass(IntEnum):
     DISC = 3
     CANAL = 4
     FORAMEN = 5
+
+
+CLASSES_OF: dict[Structure, tuple[NetworkClass, ...]] = {
+    Structure.VERTEBRA: (NetworkClass.BODY, NetworkClass.SACRUM),
+    Structure.DISC: (NetworkClass.DISC,),
+    Structure.CANAL: (NetworkClass.CANAL,),
+    Structure.FORAMEN: (NetworkClass.FORAMEN,),
+}
+"""The classes that together make up a structure."""
