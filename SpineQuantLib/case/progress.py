@@ -51,5 +51,4 @@ class ProgressEvent:
                 "message": self.message,
                 "seconds": round(self.seconds, 3),
             },
-            ensure_ascii=False,
         )

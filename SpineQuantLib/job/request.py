@@ -1,0 +1,114 @@
+"""What a child process is asked to do, as a file."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from ..case.errors import ExitCode, SpineQuantError
+
+__all__ = ["JobRequest", "RequestError"]
+
+
+class RequestError(SpineQuantError):
+    """The request file is missing, damaged, or asks for something that does not exist."""
+
+    exit_code = ExitCode.USAGE
+
+
+@dataclass(frozen=True)
+class JobRequest:
+    """One volume to analyse, with every choice that the user made.
+
+    Attributes
+    ----------
+    source : Path
+        File or folder to read.
+    output : Path
+        Case folder to write.
+    series : str or None
+        DICOM series to take where there are several; None lets the reader choose.
+    lowest_disc : str or None
+        Name of the lowest visible disc, which settles the names of all levels; None counts from the sacrum.
+    device : str
+        ``auto``, ``cpu`` or ``cuda``.
+    model : str
+        Name of the committee in the store.
+    overwrite : bool
+        Replace a case folder that exists already.
+    contrast : str or None
+        Weighting as the user knows it; None recognises it.
+    """
+
+    source: Path
+    output: Path
+    series: str | None = None
+    lowest_disc: str | None = None
+    device: str = "auto"
+    model: str = "committee"
+    overwrite: bool = False
+    contrast: str | None = None
+
+    def options(self) -> dict[str, Any]:
+        """Return the choices without the two paths, by the names that the pipeline gives them."""
+        return {key: value for key, value in asdict(self).items() if key not in _PATHS}
+
+    def to_json(self) -> str:
+        """Return the request as JSON; :meth:`from_json` reads it back unchanged."""
+        return json.dumps({**self.options(), "source": str(self.source), "output": str(self.output)}, indent=1)
+
+    @classmethod
+    def from_json(cls, text: str) -> JobRequest:
+        """Read a request.
+
+        Raises
+        ------
+        RequestError
+            When the text is no JSON object, or a key is unknown, missing, or of the wrong type.
+        """
+        try:
+            values = json.loads(text)
+        except ValueError as error:
+            raise RequestError(f"The request is not JSON: {error}") from error
+        if not isinstance(values, dict):
+            raise RequestError("The request is not a JSON object.")
+        known = {field.name: str(field.type) for field in fields(cls)}
+        if unknown := sorted(values.keys() - known.keys()):
+            raise RequestError(f"The request asks for what does not exist: {', '.join(unknown)}.")
+        if missing := sorted(_PATHS - values.keys()):
+            raise RequestError(f"The request does not say: {', '.join(missing)}.")
+        for key, value in values.items():
+            if not isinstance(value, _TYPES[known[key]]):
+                raise RequestError(f"The request's {key} is {value!r}, which is not {known[key]}.")
+        return cls(**{key: Path(value) if key in _PATHS else value for key, value in values.items()})
+
+    def write(self, path: Path) -> None:
+        """Write the request to a file."""
+        path.write_text(self.to_json(), encoding="utf-8")
+
+    @classmethod
+    def read(cls, path: Path) -> JobRequest:
+        """Read a request from a file.
+
+        Raises
+        ------
+        RequestError
+            When the file cannot be read or holds no valid request.
+        """
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise RequestError(f"The request {path} cannot be read: {error}") from error
+        return cls.from_json(text)
+
+
+_PATHS = frozenset({"source", "output"})
+# A path travels as text; annotations are text because of the future import.
+_TYPES: dict[str, type | tuple[type, ...]] = {
+    "Path": str,
+    "str": str,
+    "bool": bool,
+    "str | None": (str, type(None)),
+}
