@@ -1,0 +1,81 @@
+"""``case.json``: what is known about a case, for programs."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from .. import __version__
+from .opinion import Score
+from .result import CaseResult
+
+__all__ = ["SCHEMA_VERSION", "case_record", "write_record"]
+
+SCHEMA_VERSION = 1
+
+
+def _score(score: Score) -> dict[str, Any]:
+    return {
+        "structure": score.structure.value if score.structure else None,
+        "level": score.level,
+        "side": score.side.value if score.side else None,
+        "entropy": score.entropy,
+        "eigenvalue": score.eigenvalue,
+        "mean_dice": score.mean_dice,
+        "verdict": score.verdict.value,
+        "reason": score.reason,
+    }
+
+
+def case_record(result: CaseResult) -> dict[str, Any]:
+    """JSON form of a case; absent values are null."""
+    source, naming, assessment = result.input, result.spine.naming, result.assessment
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "input": {
+            "path": str(source.path),
+            "files": len(source.files),
+            "format": source.format,
+            "sha256": source.sha256,
+            "geometry": {
+                "size": list(source.size),
+                "spacing_mm": list(source.spacing),
+                "orientation": source.orientation,
+            },
+            "contrast": source.contrast.value,
+            "contrast_evidence": source.contrast_evidence,
+            "dicom": source.dicom or None,
+            "notes": list(source.notes),
+        },
+        "software": {"name": "SpineQuant", "version": __version__},
+        "model": {
+            "name": result.model.name,
+            "version": result.model.version,
+            "sha256": result.model.sha256,
+            "members": result.model.members,
+        },
+        "device": result.device,
+        "stages": [
+            {"stage": c.stage, "seconds": round(c.seconds, 3), "peak_memory_mb": round(c.peak_memory_mb, 1)}
+            for c in result.costs
+        ],
+        "naming": {
+            "named": naming.named,
+            "method": naming.method,
+            "vertebrae": list(result.spine.vertebrae),
+            "evidence": list(naming.evidence),
+            "doubts": list(naming.doubts),
+        },
+        "verdict": assessment.verdict.value,
+        "reasons": list(assessment.reasons),
+        "scores": [_score(s) for s in assessment.scores],
+    }
+
+
+def write_record(result: CaseResult, path: Path) -> None:
+    """Write ``case.json``."""
+    text = json.dumps(case_record(result), indent=1, ensure_ascii=False, allow_nan=False, default=str)
+    path.write_text(text + "\n", encoding="utf-8")

@@ -1,0 +1,94 @@
+"""The committee in memory: loaded once, used for many volumes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+
+from ..case.errors import EngineError
+from .network import NetworkConfig, SpineUNet
+from .store import DEFAULT_MODEL, ModelCard, find_model, read_weights
+
+__all__ = ["Committee", "choose_device", "describe_device", "load_committee"]
+
+
+@dataclass(frozen=True)
+class Committee:
+    """Networks that judge the same volume independently.
+
+    Attributes
+    ----------
+    card : ModelCard
+        Where they come from.
+    members : tuple of SpineUNet
+        In evaluation mode on ``device``.
+    device : torch.device
+        Where they run.
+    """
+
+    card: ModelCard
+    members: tuple[SpineUNet, ...]
+    device: torch.device
+
+    @property
+    def network(self) -> NetworkConfig:
+        """Size and grid that all members share."""
+        return self.card.network
+
+
+def choose_device(wanted: str = "auto") -> torch.device:
+    """Device to run on.
+
+    Parameters
+    ----------
+    wanted : str
+        ``auto`` (a GPU where there is one), ``cpu``, ``cuda`` or ``cuda:1``.
+
+    Raises
+    ------
+    EngineError
+        If the wanted device is not there.
+    """
+    if wanted == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(wanted)
+    except RuntimeError as error:
+        raise EngineError(f"'{wanted}' is not a device; use auto, cpu, cuda or cuda:N") from error
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise EngineError(f"no GPU '{wanted}' here ({torch.cuda.device_count()} found); use --device cpu")
+    if device.type not in ("cpu", "cuda"):
+        raise EngineError(f"device '{wanted}' is not supported; use auto, cpu, cuda or cuda:N")
+    return device
+
+
+def describe_device(device: torch.device) -> str:
+    """Device in words, for the case: ``CPU`` or the name of the GPU."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
+
+
+@lru_cache(maxsize=2)
+def load_committee(model: str = DEFAULT_MODEL, device: str = "auto") -> Committee:
+    """Load a committee, once for each model and device.
+
+    Raises
+    ------
+    EngineError
+        If model or device is not there, the weights do not fit the network, or two members are the same network.
+    """
+    card = find_model(model)
+    where = choose_device(device)
+    states = read_weights(card)
+    if len({sha for _, sha in card.members}) < len(card.members):
+        raise EngineError(f"model '{card.name}': two members have the same weights; a committee needs distinct ones")
+    members = []
+    for state in states:
+        net = SpineUNet(card.network)
+        try:
+            net.load_state_dict(state)
+        except RuntimeError as error:
+            raise EngineError(f"model '{card.name}': weights do not fit the network of its card") from error
+        members.append(net.eval().to(where, memory_format=torch.channels_last_3d))
+    return Committee(card, tuple(members), where)

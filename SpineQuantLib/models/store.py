@@ -1,0 +1,154 @@
+"""The store of weights: one folder a model, with its members as safetensors and its card.
+
+``card.json`` is what programs read: name, version, network, members with the hash of their file. ``CARD.md`` is for
+people: data, validation, limits. Weights are half precision and hold tensors only, so that loading them runs no code.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from ..anatomy.resources import resource
+from ..anatomy.structures import NetworkClass
+from ..case.errors import EngineError
+from ..case.result import ModelInfo
+from .network import NetworkConfig
+
+__all__ = ["DEFAULT_MODEL", "ModelCard", "find_model", "read_weights", "write_model"]
+
+DEFAULT_MODEL = "lumbar-committee"
+_SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What a model folder says about itself.
+
+    Attributes
+    ----------
+    folder : Path
+        Where it lies.
+    name, version : str
+        Of the model.
+    network : NetworkConfig
+        Size and grid of every member.
+    members : tuple of (str, str)
+        File name and SHA-256 of each member's weights.
+    """
+
+    folder: Path
+    name: str
+    version: str
+    network: NetworkConfig
+    members: tuple[tuple[str, str], ...]
+
+    @property
+    def info(self) -> ModelInfo:
+        """Which committee this is, for the case."""
+        digest = hashlib.sha256("".join(sha for _, sha in self.members).encode()).hexdigest()
+        return ModelInfo(self.name, self.version, digest, len(self.members))
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def find_model(name: str = DEFAULT_MODEL) -> ModelCard:
+    """Card of a model, by the name of a shipped one or by the path of a model folder.
+
+    Raises
+    ------
+    EngineError
+        If there is no such model, or its card cannot be read or is of another kind.
+    """
+    folder = Path(name)
+    if not (folder / "card.json").is_file():
+        try:
+            folder = resource("Models", name)
+        except FileNotFoundError as error:
+            raise EngineError(f"no model '{name}': neither a shipped model nor a folder with a card.json") from error
+    try:
+        card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
+        classes = card["classes"]
+        out = ModelCard(
+            folder,
+            card["name"],
+            card["version"],
+            NetworkConfig.from_dict(card["network"]),
+            tuple((m["file"], m["sha256"]) for m in card["members"]),
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise EngineError(f"the card of model '{name}' cannot be read ({error}); install the model again") from error
+    if classes != [c.name.lower() for c in NetworkClass]:
+        raise EngineError(f"model '{name}' predicts {', '.join(classes)}; this version needs a newer or older model")
+    return out
+
+
+def read_weights(card: ModelCard) -> list[dict[str, torch.Tensor]]:
+    """Weights of every member, float32.
+
+    Raises
+    ------
+    EngineError
+        If a file is missing, damaged, or not the one that the card names.
+    """
+    out = []
+    for file, sha in card.members:
+        path = card.folder / file
+        try:
+            if _sha256(path) != sha:
+                raise EngineError(f"{path} is not the file its card names (other checksum); install the model again")
+            out.append({k: v.float() for k, v in load_file(path).items()})
+        except (OSError, SafetensorError) as error:
+            raise EngineError(f"weights {path} cannot be read ({error}); install the model again") from error
+    return out
+
+
+def write_model(
+    folder: Path,
+    name: str,
+    version: str,
+    network: NetworkConfig,
+    members: list[dict[str, torch.Tensor]],
+    extra: dict[str, Any] | None = None,
+) -> ModelCard:
+    """Write a committee into a model folder.
+
+    Parameters
+    ----------
+    folder : Path
+        Made if it is not there.
+    name, version : str
+        Of the model.
+    network : NetworkConfig
+        Of every member.
+    members : list of dict
+        State of each network; stored in half precision.
+    extra : dict, optional
+        What else the card shall tell: training, validation.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    files = []
+    for n, state in enumerate(members):
+        path = folder / f"member_{n}.safetensors"
+        save_file({k: v.detach().cpu().half().contiguous() for k, v in state.items()}, path)
+        files.append({"file": path.name, "sha256": _sha256(path)})
+    card = {
+        "schema_version": _SCHEMA,
+        "name": name,
+        "version": version,
+        "classes": [c.name.lower() for c in NetworkClass],
+        "network": network.to_dict(),
+        "members": files,
+        **(extra or {}),
+    }
+    (folder / "card.json").write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    return find_model(str(folder))
