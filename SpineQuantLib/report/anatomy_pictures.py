@@ -1,0 +1,259 @@
+"""Pictures of the segmentation and of what was measured: sagittal slices, axial planes, foramina."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from ..anatomy.labels import CANAL_VALUE, describe, foramen_value
+from ..anatomy.structures import Side, Structure
+from ..case.measurement import Measurement
+from .canvas import Canvas, Panel, Picture
+from .material import Material
+from .views import Box, View, sagittal
+
+__all__ = ["draw_axial", "draw_foramina", "draw_middle", "draw_parasagittal"]
+
+_SAGITTAL_SCALE = 3.0
+_AXIAL_SCALE = 4.2
+_FORAMEN_SCALE = 4.2
+_FORAMEN_BOX = 46.0
+_LETTER_HEIGHT = 0.965
+"""Side letters of the sagittal slices stand at the top, clear of the names of the levels."""
+
+
+def _outline(panel: Panel, material: Material) -> dict[int, np.ndarray]:
+    """Draw the contours of every object on a panel; returns the points (n, 2) of those that it shows."""
+    shown = {}
+    for item in material.objects:
+        patch = material.patch(item.value)
+        curves = panel.view.contours(patch) if patch is not None else []
+        if curves:
+            panel.curves(curves, item.colour)
+            shown[item.value] = np.concatenate(curves)
+    return shown
+
+
+def _pair(
+    material: Material, view: View, box: Box, scale: float, titles: tuple[str, str], letters: float = 0.5
+) -> Canvas:
+    """The same view twice, bare and for drawing on; ``letters`` is how high the side letters stand."""
+    canvas = Canvas([(view, box), (view, box)], scale, 2, titles)
+    for panel in canvas.panels:
+        panel.image(material.result.image, material.window)
+        panel.letters(letters)
+    canvas.panels[0].scale_bar()
+    return canvas
+
+
+def _measured_lines(material: Material, structure: Structure, word: str) -> list[Measurement]:
+    """Measurements of a structure whose name holds a word, that have a value and a line."""
+    return [
+        m
+        for m in material.result.measurements
+        if m.structure is structure
+        and word in m.name.lower()
+        and m.value is not None
+        and m.geometry is not None
+        and m.geometry.kind == "line"
+        and len(m.geometry.points) == 2
+    ]
+
+
+def _name_objects(panel: Panel, shown: dict[int, np.ndarray]) -> None:
+    """Names of vertebrae inside their contours."""
+    for value, points in shown.items():
+        label = describe(value)
+        if label.structure is Structure.VERTEBRA:
+            box = Box.of(points)
+            panel.text((box.left + box.right) / 2, (box.top + box.bottom) / 2, label.level, size=10)
+
+
+def _discs(panel: Panel, material: Material, shown: dict[int, np.ndarray], lines: list[Measurement]) -> None:
+    """Name of each disc in front of it, with its height where one was drawn."""
+    heights: dict[str, float] = {}
+    for item in lines:
+        heights.setdefault(item.level, float(item.value or 0))
+    for value, points in shown.items():
+        label = material.spine.label(value)
+        if label.structure is not Structure.DISC:
+            continue
+        front = points[points[:, 0].argmin()]
+        x = max(front[0] - 3, panel.box.left + 26)
+        panel.text(x, front[1] - 2.2, label.level, label.colour, 8.5, "right")
+        if label.level in heights:
+            panel.text(x, front[1] + 2.6, f"{heights[label.level]:.1f} mm", size=8.5, align="right")
+
+
+def _one_method(lines: list[Measurement]) -> list[Measurement]:
+    """Those of the first method only: numbers of different methods must not stand side by side unnamed."""
+    return [m for m in lines if (m.name, m.method) == (lines[0].name, lines[0].method)]
+
+
+def draw_middle(material: Material, folder: Path) -> Picture:
+    """Mid-sagittal sheet, bare and with contours, names, disc heights and sac diameters.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written.
+    """
+    view = material.middle
+    way = "follows the curve of the spine" if material.is_curved else "straight slice"
+    titles = ("Mid-sagittal", "Contours and measured lines")
+    canvas = _pair(material, view, material.field(view), _SAGITTAL_SCALE, titles, _LETTER_HEIGHT)
+    panel = canvas.panels[1]
+    shown = _outline(panel, material)
+    heights = _one_method(_measured_lines(material, Structure.DISC, "height"))
+    diameters = _one_method(_measured_lines(material, Structure.CANAL, "ap diameter"))
+    for item in (*heights, *diameters):
+        panel.segment(view.project(np.array(item.geometry.points))[:, :2])
+    _name_objects(panel, shown)
+    _discs(panel, material, shown, heights)
+    for item in diameters:
+        ends = view.project(np.array(item.geometry.points))[:, :2]
+        back = ends[ends[:, 0].argmax()]
+        panel.text(back[0] + 3, back[1], f"{item.value:.1f} mm", describe(CANAL_VALUE).colour, 8.5, "left")
+    drawn = [f"{m[0].structure.value} {m[0].name} ({m[0].method})" for m in (heights, diameters) if m]
+    numbers = f" Lines and numbers: {'; '.join(drawn)}, projected onto the slice." if drawn else ""
+    return canvas.save(
+        folder,
+        "midsagittal",
+        "Mid-sagittal",
+        f"Through the middle of the dural sac ({way}). Anterior is on the left.{numbers}",
+        "Mid-sagittal slice of the spine, once bare and once with the contours of "
+        f"{', '.join(material.spine.vertebrae) or 'no vertebra'}, of the discs and of the dural sac.",
+    )
+
+
+def draw_parasagittal(material: Material, side: Side, folder: Path) -> Picture | None:
+    """The slice that shows most of one side's foramina, bare and with contours; None where none was found.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written.
+    """
+    view = material.parasagittal(side)
+    if view is None:
+        return None
+    titles = (f"Parasagittal, {side} foramina", "Contours")
+    canvas = _pair(material, view, material.field(view), _SAGITTAL_SCALE, titles, _LETTER_HEIGHT)
+    panel = canvas.panels[1]
+    shown = _outline(panel, material)
+    _name_objects(panel, shown)
+    _discs(panel, material, shown, [])
+    levels = [material.spine.label(v).level for v in shown if describe(v).structure is Structure.FORAMEN]
+    return canvas.save(
+        folder,
+        f"parasagittal_{side}",
+        f"Parasagittal, {side}",
+        f"The slice that shows most of the patient's {side} foramina (here {', '.join(levels)}). "
+        "Anterior is on the left.",
+        f"Parasagittal slice through the {side} foramina, once bare and once with contours.",
+    )
+
+
+def _covered(material: Material, view: View, box: Box) -> Box:
+    """A box of an axial view, no wider than the slices reach at its centre."""
+    index = view.index[view.index.shape[0] // 2, :, 0]
+    reached = np.flatnonzero((index >= -0.5) & (index <= material.grid.shape[0] - 0.5))
+    if len(reached) < 2:
+        return box
+    x = view.start[0] + reached[[0, -1]] * view.step[1]
+    return Box(max(box.left, float(x[0])), min(box.right, float(x[1])), box.top, box.bottom)
+
+
+def draw_axial(material: Material, upper: str, level: str, folder: Path) -> Picture | None:
+    """Axial plane at one disc, bare and with contours and the sac as it was measured; None without disc and sac.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written.
+    """
+    found = material.axial(upper, level)
+    if found is None:
+        return None
+    view, words = found
+    canvas = _pair(
+        material, view, _covered(material, view, Box(-46, 46, -54, 28)), _AXIAL_SCALE, (f"{level}, axial", "Contours")
+    )
+    panel = canvas.panels[1]
+    _outline(panel, material)
+    numbers = []
+    for item in material.find(Structure.CANAL, level):
+        if item.geometry is None or item.value is None:
+            continue
+        points = view.project(np.array(item.geometry.points))
+        if np.abs(points[:, 2]).max() > 1.0:
+            continue
+        if item.geometry.kind == "line":
+            panel.segment(points[:, :2])
+        else:
+            panel.curves([points[:, :2]], "#ffffff", 1.0, ":")
+        numbers.append(f"{item.name} {item.value:.{0 if item.unit == 'mm2' else 1}f} {item.unit.replace('mm2', 'mm²')}")
+    drawn = f" Drawn in white, as measured: dural sac {', '.join(numbers)}." if numbers else ""
+    return canvas.save(
+        folder,
+        f"axial_{level}",
+        f"{level}, axial",
+        f"In {words}, interpolated between the slices. The patient's right is on the left.{drawn}",
+        f"Axial plane at {level}, once bare and once with contours."
+        + (f" Dural sac {', '.join(numbers)}." if numbers else ""),
+    )
+
+
+def draw_foramina(material: Material, folder: Path) -> Picture | None:
+    """Each foramen on its own slice, the patient's right on the left; None where none was found.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written.
+    """
+    tiles = []
+    for upper, level in zip(material.spine.vertebrae, material.spine.levels, strict=False):
+        slices = [material.foramen_slice(upper, level, side) for side in Side]
+        if any(k is not None for k in slices):
+            tiles += [(upper, level, side, k) for side, k in zip(Side, slices, strict=True)]
+    if not tiles:
+        return None
+    views = [_foramen_view(material, upper, side, k) for upper, _, side, k in tiles]
+    titles = [_foramen_title(material, level, side, k) for _, level, side, k in tiles]
+    canvas = Canvas(views, _FORAMEN_SCALE, 4, titles)
+    for panel, (_, _, _, k) in zip(canvas.panels, tiles, strict=True):
+        if k is None:
+            panel.text(panel.box.left + panel.box.width / 2, panel.box.top + panel.box.height / 2, "not found")
+            continue
+        panel.image(material.result.image, material.window)
+        _outline(panel, material)
+        panel.letters()
+    canvas.panels[0].scale_bar()
+    return canvas.save(
+        folder,
+        "foramina",
+        "Foramina",
+        "Each foramen on the sagittal slice on which it was measured, right before left. Anterior is on the left. "
+        f"Each tile is {_FORAMEN_BOX:.0f} mm wide.",
+        f"Tiles of {len(tiles)} foramina with their contours, titled with level, side and area.",
+    )
+
+
+def _foramen_view(material: Material, upper: str, side: Side, k: int | None) -> tuple[View, Box]:
+    """Sagittal view and box around a foramen; the whole slice's middle where there is none."""
+    view = sagittal(material.grid, 0 if k is None else k)
+    patch = material.patch(foramen_value(upper, side))
+    if patch is None:
+        box = view.box
+        return view, Box.around((box.left + box.right) / 2, (box.top + box.bottom) / 2, _FORAMEN_BOX, _FORAMEN_BOX)
+    centre = np.argwhere(patch.occupancy > 0.5).mean(axis=0) + patch.start
+    x, y, _ = view.project_index(centre)[0]
+    return view, Box.around(x, y, _FORAMEN_BOX, _FORAMEN_BOX)
+
+
+def _foramen_title(material: Material, level: str, side: Side, k: int | None) -> str:
+    """Level, side, and the area where it was measured."""
+    areas = [m for m in material.find(Structure.FORAMEN, level, side) if m.name == "area" and m.value is not None]
+    return f"{level} {side}" + (f", {areas[0].value:.0f} mm²" if areas and k is not None else "")

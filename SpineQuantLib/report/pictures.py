@@ -1,0 +1,74 @@
+"""All pictures of a case."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..anatomy.structures import Side
+from ..case.opinion import Score
+from ..case.result import CaseResult
+from .anatomy_pictures import draw_axial, draw_foramina, draw_middle, draw_parasagittal
+from .canvas import Picture
+from .doubt_pictures import draw_disagreement, draw_members, flagged
+from .material import Material
+from .profiles import draw_profiles
+
+__all__ = ["CasePictures", "Picture", "draw_pictures"]
+
+_MAX_MEMBERS = 10
+"""Flagged objects that get a picture; where more are flagged, the case as a whole is what needs a look."""
+
+
+@dataclass(frozen=True)
+class CasePictures:
+    """The pictures that were written.
+
+    Attributes
+    ----------
+    sagittal, axial : tuple of Picture
+        Slices with contours; axial planes from the top down.
+    foramina, profiles : Picture or None
+        Tiles of all foramina; plot along the levels. None where the case has neither.
+    disagreement : Picture
+        Where the members differ.
+    members : tuple of (Score, Picture)
+        Flagged objects, the worst first.
+    """
+
+    sagittal: tuple[Picture, ...]
+    axial: tuple[Picture, ...]
+    foramina: Picture | None
+    profiles: Picture | None
+    disagreement: Picture
+    members: tuple[tuple[Score, Picture], ...]
+
+
+def draw_pictures(result: CaseResult, folder: Path) -> CasePictures:
+    """Draw every picture of a case as PNG into an existing folder.
+
+    Parameters
+    ----------
+    result : CaseResult
+        The case; arrays in reading order.
+    folder : Path
+        Usually ``pictures`` in the case folder.
+
+    Raises
+    ------
+    OutputError
+        If a file cannot be written.
+    """
+    material = Material(result)
+    levels = zip(material.spine.vertebrae, material.spine.levels, strict=False)
+    sides = [draw_parasagittal(material, side, folder) for side in Side]
+    axial = [draw_axial(material, upper, level, folder) for upper, level in levels]
+    members = [(score, draw_members(material, score, folder)) for score in flagged(material)[:_MAX_MEMBERS]]
+    return CasePictures(
+        sagittal=(draw_middle(material, folder), *(p for p in sides if p)),
+        axial=tuple(p for p in axial if p),
+        foramina=draw_foramina(material, folder),
+        profiles=draw_profiles(result, folder),
+        disagreement=draw_disagreement(material, folder),
+        members=tuple((score, picture) for score, picture in members if picture),
+    )
