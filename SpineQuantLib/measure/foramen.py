@@ -1,0 +1,111 @@
+"""Measurements of intervertebral foramina on the narrowest sagittal section.
+
+Sections are parasagittal. Where slices are thick (at least one and a half times the pixel) and acquired within 30° of
+sagittal, they are the acquired slices themselves, since a plane between two thick slices shows neither; otherwise
+they are cut perpendicular to the level's right-left axis, one pixel apart. The foramen's extent from right to left
+runs over the sections whose area is at least a quarter of the largest, which leaves out ends that fill voxels only
+in part. Of the sections in the central half of that extent the one with the smallest area is measured; with one or
+two slices, where nothing lies between two others, the largest.
+
+The cranio-caudal axis is the normal of the level's disc within the section. *Height* is the outline's extent along
+it; *width* the greatest AP extent at right angles to it, at any one height.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..anatomy.labels import foramen_value
+from ..anatomy.levels import split_level
+from ..anatomy.structures import Side, Structure
+from ..case.measurement import Measurement
+from .frames import LEFT, SUPERIOR, Frame, unit
+from .landmarks import Landmarks
+from .rows import CUT, NO_BORDER, NOT_SEEN, Subject, length, line
+from .section import Ends, Field, Plane, Section, cut
+
+__all__ = ["NARROWEST", "measure_foramen"]
+
+NARROWEST = "narrowest sagittal section"
+_COLUMNS = (("area", NARROWEST, "mm2"), ("height", NARROWEST, "mm"), ("width", NARROWEST, "mm"))
+_THICK = 1.5
+_SAGITTAL_COSINE = 0.866
+_FULL = 0.25
+_SEEN_ON = {1: "seen on one slice only", 2: "seen on two slices only"}
+
+
+def measure_foramen(landmarks: Landmarks, level: str, side: Side) -> list[Measurement]:
+    """Area, height and width of one foramen."""
+    subject = Subject(Structure.FORAMEN, level, side)
+    field = Field.of(landmarks.spine, foramen_value(split_level(level)[0], side))
+    if field is None or not field.solid:
+        return [subject.absent(*column, NOT_SEEN if field is None else NO_BORDER) for column in _COLUMNS]
+    frame, _ = landmarks.frame_or_between(level)
+    section, flags = _narrowest(field, frame or _upright(landmarks, field))
+    if section is None or section.cut:
+        return [subject.absent(*column, NO_BORDER if section is None else CUT) for column in _COLUMNS]
+    if field.touches_edge((0,)):
+        flags.append(CUT)
+    plane = section.plane
+    height, width = _height(section), section.widest(np.array([1.0, 0.0]))
+    found = (
+        (section.area, plane.geometry("closed curve", section.contour[:-1])),
+        (length(height), line(plane, height)),
+        (length(width), line(plane, width)),
+    )
+    return [
+        subject.row(*column, value, flags=flags, geometry=geometry)
+        for column, (value, geometry) in zip(_COLUMNS, found, strict=True)
+    ]
+
+
+def _upright(landmarks: Landmarks, field: Field) -> Frame:
+    """Frame of a level without disc or bodies: along the sac, or as the patient lies."""
+    up = landmarks.centre_line.nearest(field.centroid)[1] if landmarks.centre_line is not None else SUPERIOR
+    left = unit(LEFT - (LEFT @ up) * up)
+    return Frame(field.centroid, np.cross(left, up), left, up)
+
+
+def _narrowest(field: Field, frame: Frame) -> tuple[Section | None, list[str]]:
+    """The section to measure, and what to say about it."""
+    planes, slices = _planes(field, frame)
+    sections = [section for plane in planes if (section := cut(field, plane)) is not None]
+    if not sections:
+        return None, []
+    areas = np.array([section.area for section in sections])
+    full = np.flatnonzero(areas >= _FULL * areas.max())
+    first, last = int(full[0]), int(full[-1])
+    count = last - first + 1
+    if count <= 2:
+        return sections[int(np.argmax(areas))], [_SEEN_ON[count]] if slices else []
+    # Section n covers n to n + 1 of the extent; its middle has to lie in the central half.
+    middle = (np.arange(count) + 0.5) / count
+    central = first + np.flatnonzero((middle >= 0.25 - 1e-9) & (middle <= 0.75 + 1e-9))
+    return sections[int(central[np.argmin(areas[central])])], []
+
+
+def _planes(field: Field, frame: Frame) -> tuple[list[Plane], bool]:
+    """Candidate planes, right to left, and whether they are the acquired slices."""
+    acquired = np.array(field.grid.directions[0])
+    thick = field.spacing[0] >= _THICK * field.spacing[1:].min()
+    slices = bool(thick and abs(acquired @ frame.left) >= _SAGITTAL_COSINE)
+    across = acquired * np.sign(acquired @ frame.left) if slices else frame.left
+    up = unit(frame.up - (frame.up @ across) * across)
+    anterior = np.cross(across, up)
+    if slices:
+        middle = (np.array(field.grid.shape) - 1) / 2
+        origins = [field.grid.to_lps(np.array([k, middle[1], middle[2]])) for k in range(field.grid.shape[0])]
+    else:
+        step = float(field.spacing.min())
+        offsets = (field.points - field.centroid) @ across
+        count = int(np.ceil(np.ptp(offsets) / step)) + 1
+        origins = [field.centroid + offset * across for offset in np.linspace(offsets.min(), offsets.max(), count)]
+    return [Plane(origin, anterior, up) for origin in origins], slices
+
+
+def _height(section: Section) -> Ends:
+    """Ends of the extent along the vertical axis, drawn midway between the highest and the lowest point."""
+    low, high = section.extent(1)
+    contour = section.contour
+    middle = float(contour[[contour[:, 1].argmin(), contour[:, 1].argmax()], 0].mean())
+    return np.array([middle, low]), np.array([middle, high])

@@ -1,0 +1,183 @@
+"""Local frames of vertebral bodies and discs: where up, left and front are for each of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .section import BORDER, Field, Plane
+
+__all__ = ["Frame", "between", "estimate", "unit"]
+
+SUPERIOR = np.array([0.0, 0.0, 1.0])
+LEFT = np.array([1.0, 0.0, 0.0])
+_PRIOR = 0.1
+"""Weight of the expected direction against the object's own shape, as a share of its in-plane variance."""
+_CENTRAL = 0.7
+"""Share of the object's extent, around its centre, whose endplates set the frame; rims are rounded and lipped."""
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """Frame of an object in the patient.
+
+    Attributes
+    ----------
+    centre : np.ndarray
+        LPS millimetres: in the middle between the endplates, and of the object's mass across them.
+    anterior, left, up : np.ndarray
+        Orthogonal unit vectors in LPS; ``up`` is perpendicular to the plane that halves the angle between the
+        endplates.
+    """
+
+    centre: np.ndarray
+    anterior: np.ndarray
+    left: np.ndarray
+    up: np.ndarray
+
+    @property
+    def mid_sagittal(self) -> Plane:
+        """Plane through the centre with the axes anterior and up."""
+        return Plane(self.centre, self.anterior, self.up)
+
+
+def unit(vector: np.ndarray) -> np.ndarray:
+    """Vector of length one; zero stays zero."""
+    length = float(np.linalg.norm(vector))
+    return np.asarray(vector, dtype=float) / length if length > 1e-9 else np.zeros(3)
+
+
+def _perpendicular(vector: np.ndarray, axis: np.ndarray) -> np.ndarray:
+    return unit(vector - (vector @ axis) * axis)
+
+
+def _covariance(field: Field) -> np.ndarray:
+    """(3, 3) covariance of the mass in mm², voxels counted as boxes so that a single slice has some depth."""
+    relative = field.points - field.centroid
+    spread = (relative * field.weights[:, None]).T @ relative / field.weights.sum()
+    directions = np.array(field.grid.directions)
+    return spread + directions.T @ np.diag(field.spacing**2 / 12.0) @ directions
+
+
+def _first_up(covariance: np.ndarray, hint: np.ndarray, flat: bool) -> np.ndarray:
+    """Thin axis of a flat object where that agrees with the hint, else the hint."""
+    values, vectors = np.linalg.eigh(covariance)
+    thin = vectors[:, 0] * (1.0 if vectors[:, 0] @ hint >= 0 else -1.0)
+    return thin if flat and values[0] < 0.5 * values[1] and thin @ hint > 0.7 else hint
+
+
+def _lateral(covariance: np.ndarray, up: np.ndarray, expected: np.ndarray, trust_shape: bool) -> np.ndarray:
+    """Left axis: the long axis of the footprint, drawn towards the expected direction as that gets rounder."""
+    expected = _perpendicular(expected, up)
+    if not expected.any():
+        expected = _perpendicular(LEFT if abs(up @ LEFT) < 0.9 else SUPERIOR, up)
+    if not trust_shape:
+        return expected
+    front = np.cross(expected, up)
+    basis = np.stack([expected, front])
+    footprint = basis @ covariance @ basis.T
+    footprint[0, 0] += _PRIOR * np.trace(footprint)
+    long_axis = np.linalg.eigh(footprint)[1][:, 1] @ basis
+    return unit(long_axis * (1.0 if long_axis @ expected >= 0 else -1.0))
+
+
+def _fit_plane(u: np.ndarray, v: np.ndarray, height: np.ndarray) -> np.ndarray:
+    """(a, b, c) of height = a u + b v + c by reweighted least squares with Tukey's bisquare."""
+    design = np.column_stack([u, v, np.ones_like(u)])
+    weights = np.ones_like(u)
+    for _ in range(6):
+        root = np.sqrt(weights)
+        solution = np.linalg.lstsq(design * root[:, None], height * root, rcond=None)[0]
+        residual = height - design @ solution
+        scale = max(1.4826 * float(np.median(np.abs(residual))), 1e-3)
+        weights = np.clip(1.0 - (residual / (4.685 * scale)) ** 2, 0.0, None) ** 2
+    return solution
+
+
+def _endplates(field: Field, frame: Frame) -> tuple[np.ndarray, np.ndarray] | None:
+    """Planes (a, b, c) of the upper and lower endplate in the frame; None where too little is seen of them."""
+    axes = np.stack([frame.anterior, frame.left, frame.up])
+    relative = (field.points - frame.centre) @ axes.T
+    low, high = relative.min(axis=0), relative.max(axis=0)
+    middle, half = (low + high) / 2, (high - low) / 2
+    pad = float(field.spacing.max())
+    step = float(field.spacing.min()) / 2
+    us, vs = (np.linspace(middle[n] - _CENTRAL * half[n], middle[n] + _CENTRAL * half[n], 25) for n in (0, 1))
+    count = int(np.clip(np.ceil((2 * half[2] + 2 * pad) / step), 8, 400))
+    ws = np.linspace(low[2] - pad, high[2] + pad, count)
+    u, v = (a.ravel() for a in np.meshgrid(us, vs, indexing="ij"))
+    base = frame.centre + u[:, None] * frame.anterior + v[:, None] * frame.left
+    values = field.sample(base[:, None, :] + ws[None, :, None] * frame.up)
+    inside = values >= BORDER
+    seen = inside.any(axis=1) & ~inside[:, 0] & ~inside[:, -1]
+    if seen.sum() < 12:
+        return None
+    values, inside, u, v = values[seen], inside[seen], u[seen], v[seen]
+    rows = np.arange(len(u))
+    first = inside.argmax(axis=1)
+    last = count - 1 - inside[:, ::-1].argmax(axis=1)
+
+    def crossing(within: np.ndarray, beyond: np.ndarray) -> np.ndarray:
+        a, b = values[rows, within], values[rows, beyond]
+        return ws[within] + (a - BORDER) / np.maximum(a - b, 1e-6) * (ws[beyond] - ws[within])
+
+    bottom, top = crossing(first, first - 1), crossing(last, last + 1)
+    full = top - bottom > 0.5 * np.median(top - bottom)
+    if full.sum() < 12:
+        return None
+    return _fit_plane(u[full], v[full], top[full]), _fit_plane(u[full], v[full], bottom[full])
+
+
+def estimate(
+    field: Field, up_hint: np.ndarray, *, flat: bool, behind: np.ndarray | None = None, cut_sideways: bool = False
+) -> Frame:
+    """Frame of a disc or vertebral body from its own shape.
+
+    ``up`` is the bisector of planes fitted robustly to the upper and lower endplates; ``left`` is the long axis of
+    the footprint, drawn towards the expected direction where the footprint is nearly round.
+
+    Parameters
+    ----------
+    field : Field
+        The object.
+    up_hint : np.ndarray
+        Unit LPS vector along the spine at the object, upwards.
+    flat : bool
+        Whether the object is flat, so that its thin axis is a better start than the hint.
+    behind : np.ndarray, optional
+        LPS millimetres of a point straight behind it (the dural sac's centre line); the patient's own axes are
+        taken where there is none.
+    cut_sideways : bool
+        Whether the field of view cuts its right or left end, so that its footprint tells nothing about direction.
+    """
+    covariance = _covariance(field)
+    up = _first_up(covariance, up_hint, flat)
+    centre = field.centroid
+    expected = LEFT
+    if behind is not None:
+        front = _perpendicular(centre - behind, up)
+        expected = np.cross(up, front) if front.any() else LEFT
+    for _ in range(4):
+        left = _lateral(covariance, up, expected, not cut_sideways)
+        frame = Frame(centre, np.cross(left, up), left, up)
+        planes = _endplates(field, frame)
+        if planes is None:
+            return frame
+        tilts = [unit(-a * frame.anterior - b * left + up) for a, b, _ in planes]
+        centre = centre + up * (planes[0][2] + planes[1][2]) / 2
+        turned = unit(tilts[0] + tilts[1])
+        if turned @ up_hint < 0.5 or turned @ up > 1 - 1e-6:
+            break
+        up = turned
+    left = _lateral(covariance, up, expected, not cut_sideways)
+    if cut_sideways and behind is not None:
+        centre = centre + ((behind - centre) @ left) * left
+    return Frame(centre, np.cross(left, up), left, up)
+
+
+def between(above: Frame, below: Frame) -> Frame:
+    """Frame midway between two."""
+    up = unit(above.up + below.up)
+    left = _perpendicular(above.left + below.left, up)
+    return Frame((above.centre + below.centre) / 2, np.cross(left, up), left, up)

@@ -1,0 +1,127 @@
+"""Where things are in one spine: the soft mask and the frame of each body and disc, the sac and its centre line."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+
+from ..anatomy.labels import CANAL_VALUE, disc_value
+from ..anatomy.levels import vertebra_value
+from ..case.spine import NamedSpine
+from . import frames
+from .centreline import CentreLine, trace
+from .frames import Frame
+from .section import Field
+
+__all__ = ["Landmarks"]
+
+_ARRAY_SIDEWAYS = (0,)
+
+
+class Landmarks:
+    """Fields and frames of one spine, each computed once.
+
+    Bodies and discs form one column, top down: body, disc, body, … ; ``column`` holds their names (``L4``,
+    ``L4-L5``).
+
+    Parameters
+    ----------
+    spine : NamedSpine
+        The spine.
+    """
+
+    def __init__(self, spine: NamedSpine) -> None:
+        self.spine = spine
+        names: list[str] = []
+        values: list[int] = []
+        for n, vertebra in enumerate(spine.vertebrae):
+            names.append(vertebra)
+            values.append(vertebra_value(vertebra))
+            if n < len(spine.levels):
+                names.append(spine.levels[n])
+                values.append(disc_value(vertebra))
+        self.column = tuple(names)
+        self._values = dict(zip(names, values, strict=True))
+        self._frames: dict[str, Frame | None] = {}
+
+    @cached_property
+    def fields(self) -> dict[str, Field | None]:
+        """Soft mask of each body and disc by its name; None where it is not seen."""
+        return {name: Field.of(self.spine, value) for name, value in self._values.items()}
+
+    @cached_property
+    def sac(self) -> Field | None:
+        """Soft mask of the dural sac."""
+        return Field.of(self.spine, CANAL_VALUE, whole=True)
+
+    @cached_property
+    def centre_line(self) -> CentreLine | None:
+        """Centre line of the dural sac."""
+        return trace(self.sac) if self.sac is not None and self.sac.solid else None
+
+    def seen(self, name: str) -> bool:
+        """Whether a body or disc is among the labels and has a border."""
+        field = self.fields[name]
+        return field is not None and field.solid
+
+    def frame(self, name: str) -> Frame | None:
+        """Frame of a body or disc from its own shape; None where it is not seen."""
+        if name not in self._frames:
+            self._frames[name] = self._estimate(name)
+        return self._frames[name]
+
+    def frame_or_between(self, name: str) -> tuple[Frame | None, str]:
+        """Frame of a body or disc; where it is not seen, midway between its neighbours above and below.
+
+        Returns
+        -------
+        frame : Frame or None
+            None where the neighbours are missing too.
+        note : str
+            What was done, if it is not its own frame.
+        """
+        own = self.frame(name)
+        if own is not None:
+            return own, ""
+        n = self.column.index(name)
+        if 0 < n < len(self.column) - 1:
+            above, below = self.column[n - 1], self.column[n + 1]
+            frame_above, frame_below = self.frame(above), self.frame(below)
+            if frame_above is not None and frame_below is not None:
+                return frames.between(frame_above, frame_below), f"{name} not seen: taken midway {above} to {below}"
+        return None, f"{name} not seen"
+
+    def _estimate(self, name: str) -> Frame | None:
+        field = self.fields[name]
+        if field is None or not field.solid:
+            return None
+        behind = None
+        if self.centre_line is not None:
+            up = self._up_hint(name)
+            crossing = self.centre_line.crossing(field.centroid, up)
+            behind = crossing[0] if crossing else None
+        return frames.estimate(
+            field,
+            self._up_hint(name),
+            flat="-" in name,
+            behind=behind,
+            cut_sideways=field.touches_edge(_ARRAY_SIDEWAYS),
+        )
+
+    def _up_hint(self, name: str) -> np.ndarray:
+        """Unit vector along the column at one of its objects, from its neighbours' centroids."""
+        n = self.column.index(name)
+        reach = [self.column[m] for m in range(max(n - 2, 0), min(n + 3, len(self.column)))]
+        here = reach.index(name)
+        above = next((m for m in reversed(reach[:here]) if self.seen(m)), name)
+        below = next((m for m in reach[here + 1 :] if self.seen(m)), name)
+        top, bottom = self.fields[above], self.fields[below]
+        if above != below and top is not None and bottom is not None:
+            along = frames.unit(top.centroid - bottom.centroid)
+            if along.any():
+                return along
+        field = self.fields[name]
+        if self.centre_line is not None and field is not None:
+            return self.centre_line.nearest(field.centroid)[1]
+        return frames.SUPERIOR

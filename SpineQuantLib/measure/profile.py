@@ -1,0 +1,74 @@
+"""Heights and depth of a disc or vertebral body in its mid-sagittal section."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .section import Ends, Section
+
+__all__ = ["HEIGHT_NAMES", "INSET", "Profile"]
+
+HEIGHT_NAMES = ("anterior height", "middle height", "posterior height")
+
+INSET = 0.1
+"""Anterior and posterior height are read this share of the depth inside the ends."""
+_STATIONS = 41
+
+
+@dataclass(frozen=True, eq=False)
+class Profile:
+    """A mid-sagittal section whose plane has the axes anterior (u) and up (v) of the object's own frame.
+
+    Attributes
+    ----------
+    section : Section
+        The outline.
+    """
+
+    section: Section
+
+    @property
+    def depth(self) -> Ends:
+        """Ends (2,) of the AP depth: the outline's extent along the AP axis, drawn at its middle height."""
+        back, front = self.section.extent(0)
+        heights = [float(c[0][1] + c[1][1]) / 2 for s in (0.02, 0.98) if (c := self.height(s)) is not None]
+        v = float(np.mean(heights)) if heights else float(self.section.centroid[1])
+        return np.array([back, v]), np.array([front, v])
+
+    @property
+    def heights(self) -> dict[str, Ends | None]:
+        """Anterior, middle and posterior height: lower and upper end (2,) each."""
+        return {name: self.height(share) for name, share in zip(HEIGHT_NAMES, (1 - INSET, 0.5, INSET), strict=True)}
+
+    def height(self, share: float) -> Ends | None:
+        """Lower and upper end (2,) of the height at a share of the depth, 0 behind to 1 in front.
+
+        Measured along the object's own up axis, between the outermost crossings of the outline.
+        """
+        back, front = self.section.extent(0)
+        return self.section.chord(np.array([back + share * (front - back), 0.0]), np.array([0.0, 1.0]))
+
+    def along_centre_line(self) -> tuple[float, np.ndarray] | None:
+        """Mean height along the centre line, and the line (n, 2) from behind to the front.
+
+        The centre line is the parabola through the points halfway between the lower and upper outline, from 10 %
+        to 90 % of the depth; at 41 equal steps the height is read perpendicular to it.
+        """
+        shares = np.linspace(INSET, 1 - INSET, _STATIONS)
+        chords = [c for share in shares if (c := self.height(float(share))) is not None]
+        if len(chords) < 5:
+            return None
+        middles = np.array([(a + b) / 2 for a, b in chords])
+        centre = float(middles[:, 0].mean())
+        curve = np.polynomial.Polynomial.fit(middles[:, 0] - centre, middles[:, 1], 2)
+        u = middles[:, 0]
+        v, slope = curve(u - centre), curve.deriv()(u - centre)
+        across = [
+            self.section.chord(np.array([x, y]), np.array([-s, 1.0])) for x, y, s in zip(u, v, slope, strict=True)
+        ]
+        lengths = [float(np.linalg.norm(c[1] - c[0])) for c in across if c is not None]
+        if not lengths:
+            return None
+        return float(np.mean(lengths)), np.column_stack([u, v])

@@ -1,0 +1,119 @@
+"""Rows of the table of measurements: value or reason, plausibility, reference."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..anatomy.reference import reference_text
+from ..anatomy.structures import Side, Structure
+from ..case.measurement import Geometry, Measurement
+from .section import Ends, Plane
+
+__all__ = [
+    "CUT",
+    "MID_SAGITTAL",
+    "NOT_SEEN",
+    "NO_BORDER",
+    "Subject",
+    "length",
+    "line",
+]
+
+MID_SAGITTAL = "mid-sagittal"
+
+CUT = "cut by the edge of the field of view"
+NOT_SEEN = "not seen"
+NO_BORDER = "no clear border"
+
+_PLAUSIBLE: dict[tuple[Structure, str], tuple[float, float]] = {
+    (Structure.DISC, "height"): (2.0, 22.0),
+    (Structure.DISC, "anterior height"): (1.0, 26.0),
+    (Structure.DISC, "middle height"): (1.0, 24.0),
+    (Structure.DISC, "posterior height"): (0.5, 20.0),
+    (Structure.DISC, "depth"): (15.0, 55.0),
+    (Structure.DISC, "area"): (40.0, 900.0),
+    (Structure.DISC, "volume"): (800.0, 30000.0),
+    (Structure.CANAL, "area"): (20.0, 500.0),
+    (Structure.CANAL, "AP diameter"): (3.0, 28.0),
+    (Structure.CANAL, "transverse diameter"): (5.0, 40.0),
+    (Structure.FORAMEN, "area"): (15.0, 350.0),
+    (Structure.FORAMEN, "height"): (5.0, 32.0),
+    (Structure.FORAMEN, "width"): (2.0, 22.0),
+    (Structure.VERTEBRA, "anterior height"): (8.0, 45.0),
+    (Structure.VERTEBRA, "middle height"): (8.0, 45.0),
+    (Structure.VERTEBRA, "posterior height"): (8.0, 45.0),
+    (Structure.VERTEBRA, "depth"): (12.0, 55.0),
+}
+"""What is possible in an adult's thoracic or lumbar spine, disease included; far wider than any normal range."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What rows are about.
+
+    Attributes
+    ----------
+    structure, level, side
+        As in :class:`~SpineQuantLib.case.measurement.Measurement`.
+    """
+
+    structure: Structure
+    level: str
+    side: Side | None = None
+
+    def row(
+        self,
+        name: str,
+        method: str,
+        unit: str,
+        value: float,
+        *,
+        flags: Iterable[str] = (),
+        geometry: Geometry | None = None,
+    ) -> Measurement:
+        """A measured row; a value beyond what anatomy allows is kept and flagged, one that is no number is not."""
+        if not np.isfinite(value):
+            return self.absent(name, method, unit, NO_BORDER)
+        notes = list(flags)
+        low, high = _PLAUSIBLE.get((self.structure, name), (-np.inf, np.inf))
+        if not low <= value <= high:
+            notes.append(f"implausible: outside {low:g}–{high:g} {unit.replace('2', '²').replace('3', '³')}")
+        return Measurement(
+            self.structure,
+            self.level,
+            self.side,
+            name,
+            method,
+            float(value),
+            unit,
+            reference=reference_text(self.structure, self.level, name, method),
+            flag="; ".join(dict.fromkeys(notes)),
+            geometry=geometry,
+        )
+
+    def absent(self, name: str, method: str, unit: str, reason: str) -> Measurement:
+        """A row without a value, and why."""
+        return Measurement(
+            self.structure,
+            self.level,
+            self.side,
+            name,
+            method,
+            None,
+            unit,
+            reference=reference_text(self.structure, self.level, name, method),
+            flag=reason,
+        )
+
+
+def length(ends: Ends | None) -> float:
+    """Distance between two points in mm; NaN where there are none."""
+    return float(np.linalg.norm(ends[1] - ends[0])) if ends is not None else np.nan
+
+
+def line(plane: Plane, ends: Ends | None) -> Geometry | None:
+    """Line between two points (2,) of a plane; None where there are none."""
+    return plane.geometry("line", np.stack(ends)) if ends is not None else None

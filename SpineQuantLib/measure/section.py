@@ -1,0 +1,282 @@
+"""Plane sections through the soft mask of one object, in millimetres and with borders between voxels.
+
+An object's border is where its occupancy, interpolated trilinearly between voxel centres, is 0.5. A section is
+sampled finer than the voxels and contoured there, so spacing, slice thickness and tilt of the grid do not matter
+beyond what they blur. Points are LPS millimetres throughout the room; geometry that leaves it is RAS.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from scipy import ndimage
+from skimage import measure as contouring
+
+from ..case.grid import Grid, lps_to_ras
+from ..case.measurement import Geometry
+from ..case.spine import NamedSpine
+
+__all__ = ["BORDER", "Ends", "Field", "Plane", "Section", "cut"]
+
+Ends = tuple[np.ndarray, np.ndarray]
+"""Two points (2,) of a plane, in mm along its axes."""
+
+
+BORDER = 0.5
+_FAINT = 0.05
+"""Share of a voxel below which it is left out of centroids: far tails of a probability are not anatomy."""
+_OVERSAMPLING = 3.0
+_MAX_SAMPLES = 500
+
+
+@dataclass(frozen=True, eq=False)
+class Field:
+    """Occupancy of one object, readable at any point.
+
+    Attributes
+    ----------
+    occupancy : np.ndarray
+        float32 (nk, nj, ni), the box around the object.
+    grid : Grid
+        Where the box lies.
+    start : tuple of int
+        Index of its first voxel in the whole volume.
+    volume : tuple of int
+        Shape of the whole volume.
+    """
+
+    occupancy: np.ndarray
+    grid: Grid
+    start: tuple[int, int, int]
+    volume: tuple[int, int, int]
+
+    @classmethod
+    def of(cls, spine: NamedSpine, value: int, *, whole: bool = False) -> Field | None:
+        """Soft mask of one label, or None where it is absent.
+
+        Parameters
+        ----------
+        spine : NamedSpine
+            Where it is taken from.
+        value : int
+            Label value.
+        whole : bool
+            Keep all pieces; by default only the largest is kept, so that specks elsewhere measure nothing.
+        """
+        patch = spine.patch(value)
+        if patch is None:
+            return None
+        occupancy = np.nan_to_num(patch.occupancy)
+        if not whole:
+            occupancy = _largest_piece(occupancy)
+        return cls(occupancy, patch.grid, patch.start, spine.grid.shape)
+
+    @property
+    def spacing(self) -> np.ndarray:
+        """Millimetres between voxel centres along (k, j, i)."""
+        return np.asarray(self.grid.spacing, dtype=float)
+
+    @property
+    def solid(self) -> bool:
+        """Whether any voxel is more inside than outside."""
+        return bool((self.occupancy >= BORDER).any())
+
+    @cached_property
+    def points(self) -> np.ndarray:
+        """(n, 3) LPS millimetres of the centres of the voxels that hold some of the object."""
+        return self.grid.to_lps(np.argwhere(self.occupancy > _FAINT))
+
+    @cached_property
+    def weights(self) -> np.ndarray:
+        """(n,) occupancy at :attr:`points`."""
+        return self.occupancy[self.occupancy > _FAINT].astype(float)
+
+    @cached_property
+    def centroid(self) -> np.ndarray:
+        """LPS millimetres of the centre of mass."""
+        return self.weights @ self.points / self.weights.sum()
+
+    @cached_property
+    def volume_mm3(self) -> float:
+        """Volume within the 0.5 border: a closed triangle mesh between voxel centres, by the divergence theorem."""
+        padded = np.pad(self.occupancy, 1)
+        corners, faces, _, _ = contouring.marching_cubes(padded, BORDER, spacing=self.grid.spacing)
+        a, b, c = (corners[faces[:, n]] for n in range(3))
+        return float(abs(np.einsum("ij,ij->i", a, np.cross(b, c)).sum()) / 6.0)
+
+    def sample(self, lps: np.ndarray) -> np.ndarray:
+        """Occupancy (…) at LPS millimetres (…, 3); zero outside the box."""
+        index = np.moveaxis(self.grid.to_index(lps), -1, 0)
+        return ndimage.map_coordinates(self.occupancy, index, order=1, mode="grid-constant", cval=0.0)
+
+    def outside_view(self, lps: np.ndarray) -> np.ndarray:
+        """Whether LPS points (…, 3) lie beyond the outermost voxel centres of the whole volume."""
+        index = self.grid.to_index(lps) + np.array(self.start)
+        return ((index < -1e-6) | (index > np.array(self.volume) - 1 + 1e-6)).any(axis=-1)
+
+    def touches_edge(self, axes: tuple[int, ...]) -> bool:
+        """Whether the object reaches the first or last voxel of the volume along one of the array axes."""
+        index = np.argwhere(self.occupancy >= BORDER) + np.array(self.start)
+        return any(bool(((index[:, a] == 0) | (index[:, a] == self.volume[a] - 1)).any()) for a in axes)
+
+
+def _largest_piece(occupancy: np.ndarray) -> np.ndarray:
+    """The largest connected piece with the partly filled voxels around it; all else emptied."""
+    around = np.ones((3, 3, 3), bool)
+    pieces, count = ndimage.label(occupancy >= BORDER, around)
+    if count < 2:
+        return occupancy
+    sizes = np.bincount(pieces.ravel())[1:]
+    keep = pieces == 1 + int(np.argmax(sizes))
+    # A voxel between two pieces belongs to whichever is kept; those of the others go with their rims.
+    rim = ndimage.binary_dilation(keep, around)
+    return np.where(rim & ((pieces == 0) | keep), occupancy, 0.0).astype(np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class Plane:
+    """A plane with its own two axes.
+
+    Attributes
+    ----------
+    origin, u, v : np.ndarray
+        LPS millimetres of its origin and its orthogonal unit axes.
+    """
+
+    origin: np.ndarray
+    u: np.ndarray
+    v: np.ndarray
+
+    @property
+    def normal(self) -> np.ndarray:
+        """Unit normal."""
+        return np.cross(self.u, self.v)
+
+    def to_lps(self, uv: np.ndarray) -> np.ndarray:
+        """LPS millimetres (…, 3) of points (…, 2) in the plane."""
+        uv = np.asarray(uv, dtype=float)
+        return self.origin + uv[..., :1] * self.u + uv[..., 1:] * self.v
+
+    def geometry(self, kind: str, uv: np.ndarray) -> Geometry:
+        """Points (n, 2) of the plane as a geometry to draw."""
+        return Geometry.of(kind, lps_to_ras(self.to_lps(uv)))
+
+
+@dataclass(frozen=True, eq=False)
+class Section:
+    """Outline of an object in a plane.
+
+    Attributes
+    ----------
+    plane : Plane
+        Where it lies.
+    contour : np.ndarray
+        (n, 2) corners of a closed polygon in millimetres along the plane's axes; the last repeats the first.
+    cut : bool
+        Whether the outline leaves the field of view, so that part of the object is missing.
+    """
+
+    plane: Plane
+    contour: np.ndarray
+    cut: bool
+
+    @cached_property
+    def _signed(self) -> tuple[float, np.ndarray]:
+        (x, y), (x1, y1) = self.contour[:-1].T, self.contour[1:].T
+        cross = x * y1 - x1 * y
+        doubled = float(cross.sum())
+        if abs(doubled) < 1e-12:
+            return 0.0, self.contour[:-1].mean(axis=0)
+        return doubled / 2.0, np.array([((x + x1) * cross).sum(), ((y + y1) * cross).sum()]) / (3.0 * doubled)
+
+    @property
+    def area(self) -> float:
+        """Area of the polygon, mm²."""
+        return abs(self._signed[0])
+
+    @property
+    def centroid(self) -> np.ndarray:
+        """(2,) centroid of the polygon."""
+        return self._signed[1]
+
+    def extent(self, axis: int) -> tuple[float, float]:
+        """Least and greatest coordinate along an axis of the plane."""
+        values = self.contour[:, axis]
+        return float(values.min()), float(values.max())
+
+    def chord(self, point: np.ndarray, direction: np.ndarray) -> Ends | None:
+        """Outermost two crossings (2,) of the outline with a line, in order along it; None where it misses."""
+        direction = np.asarray(direction, dtype=float) / np.linalg.norm(direction)
+        across = np.array([-direction[1], direction[0]])
+        relative = self.contour - np.asarray(point, dtype=float)
+        side, along = relative @ across, relative @ direction
+        a, b = side[:-1], side[1:]
+        hit = (a < 0) != (b < 0)
+        if not hit.any():
+            return None
+        share = a[hit] / (a[hit] - b[hit])
+        t = along[:-1][hit] + share * (along[1:][hit] - along[:-1][hit])
+        return point + t.min() * direction, point + t.max() * direction
+
+    def widest(self, direction: np.ndarray) -> Ends | None:
+        """The longest chord along a direction."""
+        direction = np.asarray(direction, dtype=float) / np.linalg.norm(direction)
+        across = np.array([-direction[1], direction[0]])
+        side = self.contour @ across
+        offsets = np.linspace(side.min(), side.max(), 83)[1:-1]
+        chords = [c for offset in offsets if (c := self.chord(offset * across, direction)) is not None]
+        return max(chords, key=lambda c: float(np.linalg.norm(c[1] - c[0])), default=None)
+
+
+def cut(field: Field, plane: Plane, *, reach: float | None = None) -> Section | None:
+    """Section of an object with a plane.
+
+    Parameters
+    ----------
+    field : Field
+        The object.
+    plane : Plane
+        Where to cut.
+    reach : float, optional
+        Millimetres around the plane's origin to look at; the outline nearest to the origin is then taken. Without
+        it the whole object is looked at and its largest outline taken.
+
+    Returns
+    -------
+    Section or None
+        None where the plane misses the object.
+    """
+    axes = np.stack([plane.u, plane.v, plane.normal])
+    near = (field.points - plane.origin) @ axes.T
+    near = near[np.abs(near[:, 2]) <= np.linalg.norm(field.spacing)]
+    if reach is not None:
+        near = near[np.abs(near[:, :2]).max(axis=1) <= reach]
+    if not len(near):
+        return None
+    step = float(field.spacing.min()) / _OVERSAMPLING
+    margin = float(field.spacing.max()) + step
+    low, high = near[:, :2].min(axis=0) - margin, near[:, :2].max(axis=0) + margin
+    counts = np.clip(np.ceil((high - low) / step).astype(int) + 1, 2, _MAX_SAMPLES)
+    us, vs = (np.linspace(low[n], high[n], counts[n]) for n in range(2))
+    values = field.sample(plane.to_lps(np.stack(np.meshgrid(us, vs, indexing="ij"), axis=-1)))
+    values = np.pad(values, 1)
+    steps = np.array([us[1] - us[0], vs[1] - vs[0]])
+    # Just below one half: where two thick slices weigh the same, the border would lie on a plateau.
+    rings = contouring.find_contours(values, BORDER - 1e-4)
+    sections = []
+    for ring in rings:
+        if len(ring) < 4 or not np.array_equal(ring[0], ring[-1]):
+            continue
+        contour = low + (ring - 1) * steps
+        sections.append(Section(plane, contour, False))
+    if not sections:
+        return None
+    best = max(sections, key=lambda s: s.area)
+    if reach is not None:
+        # Slivers beside the object are no candidates, however near they lie.
+        large = [s for s in sections if s.area >= 0.1 * best.area]
+        best = min(large, key=lambda s: float(np.linalg.norm(s.centroid)))
+    left_view = bool(field.outside_view(plane.to_lps(best.contour)).any())
+    return Section(plane, best.contour, left_view)
