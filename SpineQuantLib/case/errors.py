@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-__all__ = ["EngineError", "ExitCode", "InputError", "OutputError", "SpineQuantError", "UnsuitableError"]
+__all__ = ["EngineError", "ExitCode", "InputError", "Interrupted", "OutputError", "SpineQuantError", "UnsuitableError"]
 
 
 class ExitCode(IntEnum):
@@ -48,3 +48,9 @@ class EngineError(SpineQuantError):
     """The networks cannot run: a package or the weights are missing or damaged, or memory ran out."""
 
     exit_code = ExitCode.ENGINE
+
+
+class Interrupted(SpineQuantError):
+    """The user ended the run."""
+
+    exit_code = ExitCode.INTERRUPTED
