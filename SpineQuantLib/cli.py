@@ -20,7 +20,7 @@ from rich.table import Table
 
 from . import __version__
 from .anatomy.levels import split_level
-from .case.errors import EngineError, ExitCode, Interrupted, OutputError, SpineQuantError
+from .case.errors import EngineError, ExitCode, InterruptedRunError, OutputError, SpineQuantError
 from .case.progress import ProgressEvent
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class _Teller:
         if self._bar:
             self._bar.stop()
         if kind is KeyboardInterrupt:
-            raise Interrupted("interrupted; nothing was written")
+            raise InterruptedRunError("interrupted; nothing was written")
 
     def __call__(self, event: ProgressEvent) -> None:
         if self._style is ProgressStyle.JSON:

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-__all__ = ["EngineError", "ExitCode", "InputError", "Interrupted", "OutputError", "SpineQuantError", "UnsuitableError"]
+__all__ = [
+    "EngineError",
+    "ExitCode",
+    "InputError",
+    "InterruptedRunError",
+    "OutputError",
+    "SpineQuantError",
+    "UnsuitableError",
+]
 
 
 class ExitCode(IntEnum):
@@ -50,7 +58,7 @@ class EngineError(SpineQuantError):
     exit_code = ExitCode.ENGINE
 
 
-class Interrupted(SpineQuantError):
+class InterruptedRunError(SpineQuantError):
     """The user ended the run."""
 
     exit_code = ExitCode.INTERRUPTED

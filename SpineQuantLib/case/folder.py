@@ -27,6 +27,7 @@ def _explain(error: OSError, output: Path) -> OutputError:
         errno.EROFS: "the disk is read-only; choose another output folder",
         errno.EACCES: "permission denied; choose another output folder",
         errno.EPERM: "permission denied; choose another output folder",
+        errno.EEXIST: "a part of the path is a file; choose another output folder",
         errno.ENOTDIR: "a part of the path is a file; choose another output folder",
         errno.ENAMETOOLONG: "the name is too long; choose a shorter one",
     }
