@@ -1,0 +1,161 @@
+"""Intervertebral foramina of the phantom: a keyhole outline, extruded from the medial to the lateral pedicle border."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from ...anatomy.structures import Side
+from .arch import pedicle
+from .column import Column
+from .frames import Points, Sampler
+from .skeleton import Disc
+from .spec import PhantomSpec
+
+__all__ = ["Foramen", "build_foramina"]
+
+_CLEARANCE = 0.6
+_NOTCH = 0.8
+"""Millimetres of cortex between a pedicle's border and the foramen."""
+_BULB, _SLOT = 8.6, 5.2
+"""Width of the keyhole behind the upper body and behind the disc, before any narrowing."""
+_TABLE = 241
+
+
+@dataclass(frozen=True)
+class Foramen:
+    """The foramen of one level on one side, in the frame of its disc.
+
+    Its outline in the sagittal plane of that frame is the same from the medial to the lateral border of the pedicles:
+    in front the posterior walls and the bulging disc, behind the articular process, above and below the pedicles.
+
+    Attributes
+    ----------
+    disc : Disc
+        Its level.
+    side : Side
+        The patient's side.
+    medial, lateral : float
+        Distance of its ends from the median plane, millimetres.
+    up : np.ndarray
+        (n,) heights at which the outline is known, upwards.
+    front, back : np.ndarray
+        (n,) posterior position of its anterior and posterior border there.
+    """
+
+    disc: Disc
+    side: Side
+    medial: float
+    lateral: float
+    up: np.ndarray
+    front: np.ndarray
+    back: np.ndarray
+
+    @property
+    def height(self) -> float:
+        """Extent from pedicle to pedicle, along the disc's centre line."""
+        open_ = np.flatnonzero(self.back > self.front)
+        return float(self.up[open_[-1]] - self.up[open_[0]])
+
+    @property
+    def width(self) -> float:
+        """Greatest AP extent at any one height."""
+        return float(np.max(self.back - self.front))
+
+    @property
+    def area(self) -> float:
+        """Area inside the outline."""
+        return float(np.trapezoid(np.maximum(self.back - self.front, 0.0), self.up))
+
+    def depth(self, points: Sampler, *, extend: float = 0.0) -> np.ndarray:
+        """Millimetres inside the foramen, negative outside; exact at its surface, nearly so close to it.
+
+        Parameters
+        ----------
+        points : Sampler
+            Where.
+        extend : float
+            Millimetres by which it is made longer at both ends, for the fat that fills the recess beside it.
+        """
+        left, posterior, up = points.coordinates(self.disc.frame)
+        out = left if self.side is Side.LEFT else -left
+        front, back = (np.interp(up, self.up, v).astype(np.float32) for v in (self.front, self.back))
+        # Distances along the AP axis overstate the distance to a sloping border.
+        slope = np.abs(np.interp(up, self.up, self._slope)).astype(np.float32)
+        depth = np.minimum(posterior - front, back - posterior) / np.sqrt(1.0 + slope * slope)
+        np.minimum(depth, up - np.float32(self.up[0]), out=depth)
+        np.minimum(depth, np.float32(self.up[-1]) - up, out=depth)
+        np.minimum(depth, out - np.float32(self.medial - extend), out=depth)
+        return np.minimum(depth, np.float32(self.lateral + extend) - out)
+
+    @cached_property
+    def _slope(self) -> np.ndarray:
+        return np.gradient(self.back - self.front, self.up)
+
+    @cached_property
+    def corners(self) -> np.ndarray:
+        """(8, 3) body-frame corners of a box around it."""
+        sign = 1.0 if self.side is Side.LEFT else -1.0
+        return self.disc.frame.to_body(
+            np.array(
+                [
+                    [sign * x, y, z]
+                    for x in (self.medial - 6.0, self.lateral + 8.0)
+                    for y in (self.front.min() - 1.0, self.back.max() + 1.0)
+                    for z in (self.up[0] - 1.0, self.up[-1] + 1.0)
+                ]
+            )
+        )
+
+    @property
+    def root(self) -> tuple[float, float]:
+        """Posterior and up of the middle of the nerve root, in the upper part of the keyhole."""
+        n = int(0.72 * len(self.up))
+        return float((self.front[n] + self.back[n]) / 2), float(self.up[n])
+
+
+def build_foramina(column: Column, spec: PhantomSpec) -> tuple[Foramen, ...]:
+    """Right and left foramen of every level, top down."""
+    return tuple(
+        _foramen(disc, side, spec.foraminal_stenosis.get((disc.level, side), 0.0), spec.body_scale)
+        for disc in column.discs
+        for side in (Side.RIGHT, Side.LEFT)
+    )
+
+
+def _foramen(disc: Disc, side: Side, narrowed: float, scale: float) -> Foramen:
+    upper, lower = pedicle(disc.upper), pedicle(disc.lower)
+    medial, lateral = (upper.medial + lower.medial) / 2, (upper.lateral + lower.lateral) / 2
+    sign = 1.0 if side is Side.LEFT else -1.0
+    beside = sign * (medial + lateral) / 2
+    roof = disc.upper.frame.to_body(np.array([beside, disc.upper.ap / 2 + 4.0, upper.low]))
+    floor = disc.lower.frame.to_body(np.array([beside, disc.lower.ap / 2 + 4.0, lower.high]))
+    top, bottom = (float(disc.frame.to_local(p)[2]) for p in (roof, floor))
+    up = np.linspace(bottom + _NOTCH, top - _NOTCH, _TABLE)
+    share = np.linspace(0.0, 1.0, _TABLE)
+    wall = _wall(disc, up) + _CLEARANCE
+    step = np.clip((share - 0.34) / 0.24, 0.0, 1.0)
+    full = (_SLOT + (_BULB - _SLOT) * step * step * (3.0 - 2.0 * step)) * scale * (1.0 - narrowed)
+    width = full * (1.0 - np.abs(2.0 * share - 1.0) ** 3) ** (1.0 / 3.0)
+    # The round ends close around the middle of the keyhole, not around its front.
+    front = wall + (full - width) / 2
+    margin = disc.ap / 2 + disc.bulge_at(np.array([beside]))[0] + _CLEARANCE
+    reached = (np.abs(up) < disc.height / 2 + 0.5) & (disc.bulge > 0)
+    return Foramen(disc, side, medial, lateral, up, np.where(reached, np.maximum(front, margin), front), front + width)
+
+
+def _wall(disc: Disc, up: np.ndarray) -> np.ndarray:
+    """Posterior position of the foremost free place behind the bodies' corners, per height in the disc's frame."""
+    lines = []
+    for body, lower_end in ((disc.upper, True), (disc.lower, False)):
+        ends = np.array([body.rim(lower_end, True), body.frame.to_body(np.array([0.0, body.ap / 2, 0.0]))])
+        local = disc.frame.to_local(ends)
+        share = (up - local[0, 2]) / (local[1, 2] - local[0, 2])
+        lines.append((share, local[0, 1] + np.clip(share, 0.0, None) * (local[1, 1] - local[0, 1])))
+    (above, first), (below, second) = lines
+    between = disc.height + 3.0
+    blend = np.clip(up / between + 0.5, 0.0, 1.0)
+    smooth = second + (first - second) * blend * blend * (3.0 - 2.0 * blend)
+    return np.where(above >= 0, np.maximum(first, smooth), np.where(below >= 0, np.maximum(second, smooth), smooth))

@@ -1,0 +1,128 @@
+"""A phantom from its knobs: image, labels and truth on the scanner's grid."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+
+from ...anatomy.levels import vertebra_value
+from ...anatomy.structures import Structure
+from ...case.grid import READING_ORDER, Grid
+from ...case.spine import NamedSpine, Naming
+from .canal import build_sac
+from .column import build_column
+from .foramen import build_foramina
+from .frames import Lattice, rotation
+from .paint import Anatomy, paint
+from .scan import scan
+from .spec import PhantomSpec
+
+__all__ = ["Phantom", "make_phantom", "save_phantom"]
+
+_FINE = 0.5
+_FINE_THROUGH = 1.0
+
+
+@dataclass(frozen=True)
+class Phantom:
+    """A phantom MRI with its truth.
+
+    Attributes
+    ----------
+    spec : PhantomSpec
+        What it was made from.
+    image : sitk.Image
+        int16, in the spec's orientation.
+    labels : sitk.Image
+        uint16 on the same grid, values as in :mod:`SpineQuantLib.anatomy.labels`. Vertebrae are bodies; below S1
+        nothing is labelled but the S1-S2 disc of a lumbarised S1.
+    occupancy : dict of Structure to np.ndarray
+        float32 (nk, nj, ni) in reading order: share of each voxel that a structure fills.
+    vertebrae : tuple of str
+        Those with a labelled voxel, top down.
+    anatomy : Anatomy
+        The shapes themselves, in the body frame.
+    grid : Grid
+        Grid of ``occupancy``.
+    """
+
+    spec: PhantomSpec
+    image: sitk.Image
+    labels: sitk.Image
+    occupancy: dict[Structure, np.ndarray]
+    vertebrae: tuple[str, ...]
+    anatomy: Anatomy
+    grid: Grid
+
+    def spine(self) -> NamedSpine:
+        """The exact segmentation as a named spine."""
+        labels = sitk.GetArrayFromImage(sitk.DICOMOrient(self.labels, READING_ORDER))
+        return NamedSpine(self.grid, labels, self.occupancy, self.vertebrae, Naming(True, "set by hand"))
+
+    def to_lps(self, body: np.ndarray) -> np.ndarray:
+        """LPS millimetres of body-frame millimetres (…, 3)."""
+        return np.asarray(body, dtype=float) @ rotation(self.spec.patient_rotation).T
+
+
+def make_phantom(spec: PhantomSpec) -> Phantom:
+    """Make a phantom; the same spec gives the same phantom.
+
+    Raises
+    ------
+    ValueError
+        If a disc is narrowed so far that its endplates would touch.
+    """
+    column = build_column(spec)
+    anatomy = Anatomy(column, build_sac(column, spec), build_foramina(column, spec))
+    grid = _grid(spec)
+    lattice, factors = _lattice(spec, grid)
+    painting = paint(anatomy, spec, lattice, factors)
+    present = set(np.unique(painting.labels).tolist())
+    return Phantom(
+        spec,
+        sitk.DICOMOrient(grid.image(scan(painting.tissue, factors, spec)), spec.orientation),
+        sitk.DICOMOrient(grid.image(painting.labels), spec.orientation),
+        painting.occupancy,
+        tuple(n for n in spec.names if vertebra_value(n) in present),
+        anatomy,
+        grid,
+    )
+
+
+def _grid(spec: PhantomSpec) -> Grid:
+    """Grid of the image in reading order, around the spec's centre, which is given in the body frame."""
+    turn = rotation(spec.slice_rotation)
+    directions = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]]) @ turn.T
+    spacing = np.array(spec.spacing)
+    middle = rotation(spec.patient_rotation) @ np.array(spec.centre)
+    origin = middle - ((np.array(spec.size) - 1) / 2 * spacing) @ directions
+    rows = tuple(tuple(float(c) for c in row) for row in directions)
+    return Grid(spec.size, spec.spacing, (float(origin[0]), float(origin[1]), float(origin[2])), rows)
+
+
+def _lattice(spec: PhantomSpec, grid: Grid) -> tuple[Lattice, tuple[int, int, int]]:
+    """Fine lattice in the body frame: points every half millimetre, every millimetre through thick slices."""
+    through = int(np.argmax(spec.spacing))
+    factors, positions = [], []
+    for axis, (count, step) in enumerate(zip(spec.size, spec.spacing, strict=True)):
+        thick = spec.slice_thickness if axis == through and spec.slice_thickness else step
+        factor = max(1, round(thick / (_FINE_THROUGH if axis == through and step >= 1.5 else _FINE)))
+        inside = ((np.arange(factor) + 0.5) / factor - 0.5) * thick
+        positions.append((np.arange(count)[:, None] * step + inside).ravel())
+        factors.append(factor)
+    turn = rotation(spec.patient_rotation)
+    lattice = Lattice(
+        np.array(grid.origin) @ turn, np.array(grid.directions) @ turn, (positions[0], positions[1], positions[2])
+    )
+    return lattice, (factors[0], factors[1], factors[2])
+
+
+def save_phantom(phantom: Phantom, folder: Path) -> None:
+    """Write ``image.nii.gz`` and ``labels.nii.gz`` into a folder, which is made if need be."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    sitk.WriteImage(phantom.image, str(folder / "image.nii.gz"), useCompression=True)
+    sitk.WriteImage(phantom.labels, str(folder / "labels.nii.gz"), useCompression=True)
