@@ -12,15 +12,18 @@ from ..case.measurement import Measurement
 from .canvas import Canvas, Panel, Picture
 from .material import Material
 from .views import Box, View, sagittal
+from .words import quantity, title
 
 __all__ = ["draw_axial", "draw_foramina", "draw_middle", "draw_parasagittal"]
 
 _SAGITTAL_SCALE = 3.0
 _AXIAL_SCALE = 4.2
+_DISC_BOX = Box(-38, 38, -28, 48)
+_SAC_BOX = Box(-38, 38, -50, 26)
+_IN_PLANE = 1.0
+_HEIGHT_LINES = ("anterior height", "middle height", "posterior height", "height")
 _FORAMEN_SCALE = 4.2
 _FORAMEN_BOX = 46.0
-_LETTER_HEIGHT = 0.965
-"""Side letters of the sagittal slices stand at the top, clear of the names of the levels."""
 
 
 def _outline(panel: Panel, material: Material) -> dict[int, np.ndarray]:
@@ -35,30 +38,42 @@ def _outline(panel: Panel, material: Material) -> dict[int, np.ndarray]:
     return shown
 
 
-def _pair(
-    material: Material, view: View, box: Box, scale: float, titles: tuple[str, str], letters: float = 0.5
-) -> Canvas:
-    """The same view twice, bare and for drawing on; ``letters`` is how high the side letters stand."""
+def _pair(material: Material, view: View, box: Box, scale: float, titles: tuple[str, str]) -> Canvas:
+    """The same view twice, bare and for drawing on."""
     canvas = Canvas([(view, box), (view, box)], scale, 2, titles)
     for panel in canvas.panels:
         panel.image(material.result.image, material.window)
-        panel.letters(letters)
+        panel.letters()
     canvas.panels[0].scale_bar()
     return canvas
 
 
-def _measured_lines(material: Material, structure: Structure, word: str) -> list[Measurement]:
-    """Measurements of a structure whose name holds a word, that have a value and a line."""
+def _with_line(material: Material, structure: Structure, name: str) -> list[Measurement]:
+    """Measurements of a quantity that have a value and a straight line."""
     return [
         m
         for m in material.result.measurements
         if m.structure is structure
-        and word in m.name.lower()
+        and m.name.lower() == name
         and m.value is not None
         and m.geometry is not None
         and m.geometry.kind == "line"
-        and len(m.geometry.points) == 2
     ]
+
+
+def _disc_heights(material: Material) -> list[Measurement]:
+    """Disc heights to write beside the discs, of one method only.
+
+    Fyllos' is the mean of the three lines that are drawn; without it the first method of the table.
+    """
+    found = [
+        m
+        for m in material.result.measurements
+        if m.structure is Structure.DISC and m.name == "height" and m.value is not None
+    ]
+    methods = [m.method for m in found]
+    chosen = "Fyllos" if "Fyllos" in methods else next(iter(methods), "")
+    return [m for m in found if m.method == chosen]
 
 
 def _name_objects(panel: Panel, shown: dict[int, np.ndarray]) -> None:
@@ -70,11 +85,9 @@ def _name_objects(panel: Panel, shown: dict[int, np.ndarray]) -> None:
             panel.text((box.left + box.right) / 2, (box.top + box.bottom) / 2, label.level, size=10)
 
 
-def _discs(panel: Panel, material: Material, shown: dict[int, np.ndarray], lines: list[Measurement]) -> None:
+def _discs(panel: Panel, material: Material, shown: dict[int, np.ndarray], measured: list[Measurement]) -> None:
     """Name of each disc in front of it, with its height where one was drawn."""
-    heights: dict[str, float] = {}
-    for item in lines:
-        heights.setdefault(item.level, float(item.value or 0))
+    heights = {m.level: m.value for m in measured}
     for value, points in shown.items():
         label = material.spine.label(value)
         if label.structure is not Structure.DISC:
@@ -84,11 +97,6 @@ def _discs(panel: Panel, material: Material, shown: dict[int, np.ndarray], lines
         panel.text(x, front[1] - 2.2, label.level, label.colour, 8.5, "right")
         if label.level in heights:
             panel.text(x, front[1] + 2.6, f"{heights[label.level]:.1f} mm", size=8.5, align="right")
-
-
-def _one_method(lines: list[Measurement]) -> list[Measurement]:
-    """Those of the first method only: numbers of different methods must not stand side by side unnamed."""
-    return [m for m in lines if (m.name, m.method) == (lines[0].name, lines[0].method)]
 
 
 def draw_middle(material: Material, folder: Path) -> Picture:
@@ -102,12 +110,13 @@ def draw_middle(material: Material, folder: Path) -> Picture:
     view = material.middle
     way = "follows the curve of the spine" if material.is_curved else "straight slice"
     titles = ("Mid-sagittal", "Contours and measured lines")
-    canvas = _pair(material, view, material.field(view), _SAGITTAL_SCALE, titles, _LETTER_HEIGHT)
+    canvas = _pair(material, view, material.field(view), _SAGITTAL_SCALE, titles)
     panel = canvas.panels[1]
     shown = _outline(panel, material)
-    heights = _one_method(_measured_lines(material, Structure.DISC, "height"))
-    diameters = _one_method(_measured_lines(material, Structure.CANAL, "ap diameter"))
-    for item in (*heights, *diameters):
+    heights = _disc_heights(material)
+    lines = [m for name in _HEIGHT_LINES for m in _with_line(material, Structure.DISC, name)]
+    diameters = _with_line(material, Structure.CANAL, "ap diameter")
+    for item in (*lines, *diameters):
         panel.segment(view.project(np.array(item.geometry.points))[:, :2])
     _name_objects(panel, shown)
     _discs(panel, material, shown, heights)
@@ -115,8 +124,10 @@ def draw_middle(material: Material, folder: Path) -> Picture:
         ends = view.project(np.array(item.geometry.points))[:, :2]
         back = ends[ends[:, 0].argmax()]
         panel.text(back[0] + 3, back[1], f"{item.value:.1f} mm", describe(CANAL_VALUE).colour, 8.5, "left")
-    drawn = [f"{m[0].structure.value} {m[0].name} ({m[0].method})" for m in (heights, diameters) if m]
-    numbers = f" Lines and numbers: {'; '.join(drawn)}, projected onto the slice." if drawn else ""
+    words = [f"{title(m[0].structure, '', None)} {m[0].name} ({m[0].method})" for m in (heights, diameters) if m]
+    numbers = f" Numbers: {'; '.join(words)}." if words else ""
+    if lines or diameters:
+        numbers += " Measured lines are projected onto the slice."
     return canvas.save(
         folder,
         "midsagittal",
@@ -139,7 +150,7 @@ def draw_parasagittal(material: Material, side: Side, folder: Path) -> Picture |
     if view is None:
         return None
     titles = (f"Parasagittal, {side} foramina", "Contours")
-    canvas = _pair(material, view, material.field(view), _SAGITTAL_SCALE, titles, _LETTER_HEIGHT)
+    canvas = _pair(material, view, material.field(view), _SAGITTAL_SCALE, titles)
     panel = canvas.panels[1]
     shown = _outline(panel, material)
     _name_objects(panel, shown)
@@ -165,43 +176,55 @@ def _covered(material: Material, view: View, box: Box) -> Box:
     return Box(max(box.left, float(x[0])), min(box.right, float(x[1])), box.top, box.bottom)
 
 
+def _measured_sac(panel: Panel, material: Material, level: str) -> list[str]:
+    """Draw contour and diameters of the sac as they were measured in a panel's plane; returns them in words."""
+    numbers = []
+    for item in material.find(Structure.CANAL, level):
+        if item.geometry is None or item.value is None:
+            continue
+        points = panel.view.project(np.array(item.geometry.points))
+        if np.abs(points[:, 2]).max() > _IN_PLANE:
+            continue
+        if item.geometry.kind == "line":
+            panel.segment(points[:, :2])
+        else:
+            panel.curves([points[[*range(len(points)), 0], :2]], "#ffffff", 1.0, ":")
+        numbers.append(f"{item.name} {quantity(item.value, item.unit)}")
+    return numbers
+
+
 def draw_axial(material: Material, upper: str, level: str, folder: Path) -> Picture | None:
-    """Axial plane at one disc, bare and with contours and the sac as it was measured; None without disc and sac.
+    """Axial planes at one disc: along the disc, bare and with contours, and across the sac, with what was measured.
+
+    None where neither disc nor sac tells where the level is.
 
     Raises
     ------
     OutputError
         If the file cannot be written.
     """
-    found = material.axial(upper, level)
-    if found is None:
+    along, across = material.disc_plane(upper), material.sac_plane(level)
+    panels = [(along, _DISC_BOX, f"{level}, along the disc"), (along, _DISC_BOX, "with contours")]
+    panels.append((across, _SAC_BOX, "Across the sac, as measured"))
+    shown = [(view, _covered(material, view, box), words) for view, box, words in panels if view is not None]
+    if not shown:
         return None
-    view, words = found
-    canvas = _pair(
-        material, view, _covered(material, view, Box(-46, 46, -54, 28)), _AXIAL_SCALE, (f"{level}, axial", "Contours")
-    )
-    panel = canvas.panels[1]
-    _outline(panel, material)
-    numbers = []
-    for item in material.find(Structure.CANAL, level):
-        if item.geometry is None or item.value is None:
-            continue
-        points = view.project(np.array(item.geometry.points))
-        if np.abs(points[:, 2]).max() > 1.0:
-            continue
-        if item.geometry.kind == "line":
-            panel.segment(points[:, :2])
-        else:
-            panel.curves([points[:, :2]], "#ffffff", 1.0, ":")
-        numbers.append(f"{item.name} {item.value:.{0 if item.unit == 'mm2' else 1}f} {item.unit.replace('mm2', 'mm²')}")
-    drawn = f" Drawn in white, as measured: dural sac {', '.join(numbers)}." if numbers else ""
+    canvas = Canvas([(v, b) for v, b, _ in shown], _AXIAL_SCALE, len(shown), [words for *_, words in shown])
+    for panel, (_, _, words) in zip(canvas.panels, shown, strict=True):
+        panel.image(material.result.image, material.window)
+        if words != panels[0][2]:
+            _outline(panel, material)
+        panel.letters()
+    canvas.panels[0].scale_bar()
+    numbers = _measured_sac(canvas.panels[-1], material, level) if across is not None else []
+    drawn = f" Drawn in white: dural sac {', '.join(numbers)}." if numbers else ""
+    planes = [*(["in the plane of the disc"] if along else []), *(["across the dural sac"] if across else [])]
     return canvas.save(
         folder,
         f"axial_{level}",
         f"{level}, axial",
-        f"In {words}, interpolated between the slices. The patient's right is on the left.{drawn}",
-        f"Axial plane at {level}, once bare and once with contours."
-        + (f" Dural sac {', '.join(numbers)}." if numbers else ""),
+        f"Planes {' and '.join(planes)}, interpolated between the slices. The patient's right is on the left.{drawn}",
+        f"Axial planes at {level} with contours.{drawn}",
     )
 
 

@@ -26,6 +26,7 @@ Style = str | tuple[int, tuple[int, ...]]
 DPI = 100
 _GAP = 6
 _STRIP = 22
+_END_STROKE = 1.2
 _BACKGROUND = "#0b0d10"
 _TEXT = "#e8eaed"
 _EDGE = (withStroke(linewidth=2.2, foreground="#000000"),)
@@ -100,13 +101,12 @@ class Panel:
         self.axes.add_collection(LineCollection(list(curves), colors=[colour], linewidths=width, linestyles=style))
 
     def segment(self, points: np.ndarray, colour: Colour = "#ffffff", width: float = 1.6) -> None:
-        """A measured line between two points (2, 2), with end strokes; dark-edged so that it shows on anything."""
-        direction = points[1] - points[0]
-        length = float(np.hypot(*direction))
-        if length == 0:
-            return
-        across = np.array([-direction[1], direction[0]]) / length * 1.2
-        lines = [points, *(np.array([p - across, p + across]) for p in points)]
+        """A measured line or open curve (n, 2), with end strokes; dark-edged so that it shows on anything."""
+        lines = [points]
+        for end, before in ((points[0], points[1]), (points[-1], points[-2])):
+            direction = end - before
+            across = np.array([-direction[1], direction[0]]) / max(float(np.hypot(*direction)), 1e-6) * _END_STROKE
+            lines.append(np.array([end - across, end + across]))
         collection = LineCollection(lines, colors=[colour], linewidths=width)
         collection.set_path_effects([withStroke(linewidth=width + 1.4, foreground="#000000")])
         self.axes.add_collection(collection)
@@ -129,9 +129,9 @@ class Panel:
             parse_math=False,
         )
 
-    def letters(self, height: float = 0.5) -> None:
-        """Patient sides at the four edges; those at the left and right at a share of the height from below."""
-        places = ((0.015, height, "left", "center"), (0.985, height, "right", "center"))
+    def letters(self) -> None:
+        """Patient sides at the four edges; those of the left and right edge at the top, clear of what is drawn."""
+        places = ((0.015, 0.985, "left", "top"), (0.985, 0.985, "right", "top"))
         places += ((0.5, 0.985, "center", "top"), (0.5, 0.015, "center", "bottom"))
         for letter, (x, y, ha, va) in zip(self.view.letters, places, strict=True):
             self.axes.text(
@@ -261,7 +261,7 @@ def save_figure(figure: Figure, path: Path, background: Colour) -> None:
         If the file cannot be written.
     """
     try:
-        figure.savefig(path, dpi=DPI, facecolor=background)
+        figure.savefig(path, dpi=DPI, facecolor=background, pil_kwargs={"compress_level": 4})
     except OSError as error:
         raise OutputError(
             f"{path} cannot be written ({error.strerror}); choose a folder with room and access"

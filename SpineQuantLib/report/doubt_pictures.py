@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,9 @@ from ..case.opinion import Score, Verdict
 from .canvas import Canvas, Picture
 from .material import Material
 from .views import Box, View, axial_slice, sagittal
+from .words import title
 
-__all__ = ["draw_disagreement", "draw_members", "flagged", "members_stem", "score_title"]
+__all__ = ["draw_disagreement", "draw_members", "flagged", "members_stem"]
 
 _MEMBER_STYLES = (
     ("#FFFFFF", "-"),
@@ -26,28 +28,20 @@ _MEMBER_STYLES = (
 )
 """Colour (Okabe–Ito) and line style of the members, in turn; the style tells them apart without colour. The first is
 drawn first and solid, so that those on top of it let it show through."""
-_SCALE = 5.0
+_PANEL_PIXELS = 280
 _BOX = {Structure.VERTEBRA: 76.0, Structure.DISC: 70.0, Structure.CANAL: 56.0, Structure.FORAMEN: 50.0}
 _OVERVIEW_SCALE = 1.9
 
 
-def flagged(material: Material) -> list[Score]:
+def flagged(scores: Iterable[Score]) -> list[Score]:
     """Scores of single objects that are not a pass: failed ones first, then by disagreement."""
-    scores = [s for s in material.result.assessment.scores if s.structure and s.level and s.verdict is not Verdict.PASS]
-    return sorted(scores, key=lambda s: (s.verdict is not Verdict.FAIL, -(s.entropy or 0.0)))
+    found = [s for s in scores if s.structure and s.level and s.verdict is not Verdict.PASS]
+    return sorted(found, key=lambda s: (s.verdict is not Verdict.FAIL, -(s.entropy or 0.0)))
 
 
 def members_stem(score: Score) -> str:
     """File name, without its ending, of the picture of the members' contours of an object."""
     return "_".join(["members", str(score.structure), *([str(score.side)] if score.side else []), score.level])
-
-
-def score_title(score: Score) -> str:
-    """What a score is about, in words."""
-    if score.structure is None:
-        return "Whole case"
-    name = "dural sac" if score.structure is Structure.CANAL else str(score.structure)
-    return " ".join([*([score.level] if score.level else []), *([str(score.side)] if score.side else []), name])
 
 
 def _focus(material: Material, score: Score) -> np.ndarray | None:
@@ -114,9 +108,9 @@ def draw_members(material: Material, score: Score, folder: Path) -> Picture | No
     size = _BOX[score.structure]
     views = [sagittal(material.grid, round(float(centre[0]))), axial_slice(material.grid, round(float(centre[1])))]
     boxes = [Box.around(*view.project_index(centre)[0, :2], size, size) for view in views]
-    title = score_title(score)
-    titles = (f"{title}, sagittal", "axial")
-    canvas = Canvas(list(zip(views, boxes, strict=True)), _SCALE, 2, titles, strip=26)
+    name = title(score.structure, score.level, score.side)
+    titles = (f"{name}, sagittal", "axial")
+    canvas = Canvas(list(zip(views, boxes, strict=True)), _PANEL_PIXELS / size, 2, titles, strip=26)
     channel = _network_class(score)
     members = material.result.members
     styles = [_MEMBER_STYLES[n % len(_MEMBER_STYLES)] for n in range(len(members))]
@@ -130,9 +124,9 @@ def draw_members(material: Material, score: Score, folder: Path) -> Picture | No
     return canvas.save(
         folder,
         members_stem(score),
-        f"{title[0].upper()}{title[1:]}: what each member said",
+        f"{name[0].upper()}{name[1:]}: what each member said",
         f"{score.verdict}: {score.reason}" if score.reason else str(score.verdict),
-        f"Contours of the {len(members)} members of the committee around the {title}, sagittal and axial.",
+        f"Contours of the {len(members)} members of the committee around the {name}, sagittal and axial.",
     )
 
 
@@ -155,7 +149,7 @@ def draw_disagreement(material: Material, folder: Path) -> Picture:
     for panel in canvas.panels:
         panel.image(material.result.image, material.window)
         panel.heat(material.result.assessment.disagreement, 255)
-        panel.letters(0.955)
+        panel.letters()
     canvas.panels[0].scale_bar()
     canvas.colour_bar("all agree", "evenly split")
     return canvas.save(

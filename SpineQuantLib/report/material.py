@@ -23,6 +23,9 @@ _STRAIGHT_MM = 6.0
 _AXIAL_SIZE = (110.0, 110.0)
 _AXIAL_STEP = 0.5
 _MARGIN = 14.0
+_UP = np.array([0.0, 0.0, 1.0])
+_LEAST_UPRIGHT = 0.4
+"""Least share of a normal along the patient for its plane to count as axial."""
 
 
 class Material:
@@ -137,30 +140,26 @@ class Material:
         """Measurements of one object, in the order of the table."""
         return [m for m in self.result.measurements if m.structure is structure and m.level == level and m.side is side]
 
-    def axial(self, upper: str, level: str) -> tuple[View, str] | None:
-        """Axial plane at a disc level and in words how it lies; None where nothing tells where the level is.
-
-        The plane in which the sac's area was measured, so that the picture shows what the number means; without
-        one the plane of the disc.
-        """
+    def sac_plane(self, level: str) -> View | None:
+        """Plane in which the sac's area was measured at a level; None where it was not."""
         for item in self.find(Structure.CANAL, level):
             if item.geometry is not None and len(item.geometry.points) > 5:
                 points = lps_to_ras(np.array(item.geometry.points))
                 centre = points.mean(axis=0)
-                normal = np.linalg.svd(points - centre, full_matrices=False)[2][2]
-                if abs(normal[2]) > 0.4:
-                    words = "the plane in which the dural sac was measured"
-                    return plane(self.grid, centre, normal, _AXIAL_SIZE, _AXIAL_STEP), words
-        return self._disc_plane(upper)
+                return self._plane(centre, np.linalg.svd(points - centre, full_matrices=False)[2][2])
+        return None
 
-    def _disc_plane(self, upper: str) -> tuple[View, str] | None:
-        """Plane through a disc along its two long axes."""
+    def disc_plane(self, upper: str) -> View | None:
+        """Plane through a disc along its two long axes; None where there is no such disc."""
         patch = self.patch(disc_value(upper))
         if patch is None:
             return None
         points = patch.grid.to_lps(np.argwhere(patch.occupancy > 0.5))
-        centre = points.mean(axis=0)
-        normal = np.linalg.eigh(np.cov(points.T))[1][:, 0] if len(points) > 3 else np.array([0.0, 0.0, 1.0])
-        if abs(normal[2]) < 0.4:
-            normal = np.array([0.0, 0.0, 1.0])
-        return plane(self.grid, centre, normal, _AXIAL_SIZE, _AXIAL_STEP), "the plane of the disc"
+        normal = np.linalg.eigh(np.cov(points.T))[1][:, 0] if len(points) > 3 else _UP
+        return self._plane(points.mean(axis=0), normal if abs(normal[2]) > _LEAST_UPRIGHT else _UP)
+
+    def _plane(self, centre: np.ndarray, normal: np.ndarray) -> View | None:
+        """Axial plane of the usual size; None where the normal does not point up at all."""
+        if abs(normal[2]) < _LEAST_UPRIGHT:
+            return None
+        return plane(self.grid, centre, normal, _AXIAL_SIZE, _AXIAL_STEP)

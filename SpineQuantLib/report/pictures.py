@@ -63,7 +63,9 @@ def draw_pictures(result: CaseResult, folder: Path) -> CasePictures:
     levels = zip(material.spine.vertebrae, material.spine.levels, strict=False)
     sides = [draw_parasagittal(material, side, folder) for side in Side]
     axial = [draw_axial(material, upper, level, folder) for upper, level in levels]
-    members = [(score, draw_members(material, score, folder)) for score in flagged(material)[:_MAX_MEMBERS]]
+    members = [
+        (score, draw_members(material, score, folder)) for score in flagged(result.assessment.scores)[:_MAX_MEMBERS]
+    ]
     return CasePictures(
         sagittal=(draw_middle(material, folder), *(p for p in sides if p)),
         axial=tuple(p for p in axial if p),

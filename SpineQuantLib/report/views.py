@@ -20,6 +20,8 @@ __all__ = ["Box", "View", "axial_slice", "plane", "sagittal"]
 
 _LETTERS = (("R", "L"), ("A", "P"), ("I", "S"))
 """Where the negative and the positive half of each LPS axis points."""
+_SLANT = 0.42
+"""An axis that leans this much (25°) to a second side carries its letter too, as on a workstation."""
 
 
 @dataclass(frozen=True)
@@ -162,8 +164,8 @@ def _letters(right: np.ndarray, down: np.ndarray) -> tuple[str, str, str, str]:
     """Patient sides at the left, right, top and bottom edge for LPS directions of a picture's axes."""
 
     def side(direction: np.ndarray) -> str:
-        axis = int(np.argmax(np.abs(direction)))
-        return _LETTERS[axis][int(direction[axis] > 0)]
+        axes = [axis for axis in np.argsort(-np.abs(direction)) if abs(direction[axis]) > _SLANT]
+        return "".join(_LETTERS[axis][int(direction[axis] > 0)] for axis in axes[:2])
 
     return side(-right), side(right), side(-down), side(down)
 

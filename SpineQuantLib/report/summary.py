@@ -1,0 +1,227 @@
+"""What the report says in words and tables, drawn from a case; no HTML here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ..anatomy.labels import CANAL_VALUE, describe, disc_value, foramen_value
+from ..anatomy.levels import SACRUM_VALUE, vertebra_value
+from ..anatomy.structures import Side, Structure
+from ..case.measurement import Measurement
+from ..case.opinion import Score, Verdict
+from ..case.result import CaseResult
+from .doubt_pictures import flagged, members_stem
+from .words import number, title, unit
+
+__all__ = ["Cell", "LevelTable", "Look", "colour_key", "facts", "level_table", "look_first", "total_seconds"]
+
+_ATTRIBUTES = (
+    ("SeriesDescription", "Series"),
+    ("ProtocolName", "Protocol"),
+    ("BodyPartExamined", "Body part"),
+    ("StudyDate", "Study date"),
+    ("Manufacturer", "Scanner"),
+    ("ManufacturerModelName", "Scanner model"),
+    ("MagneticFieldStrength", "Field strength, T"),
+    ("SeriesInstanceUID", "Series UID"),
+)
+"""DICOM attributes that the report shows, and no others: none of them names the patient."""
+_LONGEST = 200
+_KEY_QUANTITIES = (
+    (Structure.DISC, "height", None, "Disc height"),
+    (Structure.CANAL, "area", None, "Sac area"),
+    (Structure.CANAL, "ap diameter", None, "Sac AP"),
+    (Structure.FORAMEN, "area", Side.RIGHT, "Foramen area, right"),
+    (Structure.FORAMEN, "area", Side.LEFT, "Foramen area, left"),
+)
+_GRAVITY = (Verdict.PASS, Verdict.REVIEW, Verdict.FAIL)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A value of the table of levels.
+
+    Attributes
+    ----------
+    text : str
+        The value, or empty where it is absent.
+    interval : str
+        ``4.1–5.2``, or empty.
+    flagged, corrected : bool
+        Whether the value is doubted; whether a person corrected it.
+    """
+
+    text: str
+    interval: str = ""
+    flagged: bool = False
+    corrected: bool = False
+
+
+@dataclass(frozen=True)
+class LevelTable:
+    """The clinical numbers, one row per level.
+
+    Attributes
+    ----------
+    columns : tuple of (str, str, str)
+        Quantity, method and unit of each column.
+    rows : tuple of (str, Verdict or None, tuple of Cell, tuple of str)
+        Level, the worst verdict on its objects, its values, and what to know about them.
+    """
+
+    columns: tuple[tuple[str, str, str], ...]
+    rows: tuple[tuple[str, Verdict | None, tuple[Cell, ...], tuple[str, ...]], ...]
+
+
+@dataclass(frozen=True)
+class Look:
+    """Something to look at first: what, why, how grave, and the stem of its picture or empty."""
+
+    what: str
+    why: str
+    verdict: Verdict
+    picture: str
+
+
+def colour_key() -> list[tuple[str, list[str]]]:
+    """Kinds of objects and the CSS colours of their contours; neighbours alternate between two shades."""
+    kinds = (
+        ("vertebral body", [vertebra_value("L1"), vertebra_value("L2")]),
+        ("S1", [SACRUM_VALUE]),
+        ("disc", [disc_value("L1"), disc_value("L2")]),
+        ("dural sac", [CANAL_VALUE]),
+        ("right foramen", [foramen_value("L1", Side.RIGHT)]),
+        ("left foramen", [foramen_value("L1", Side.LEFT)]),
+    )
+    return [
+        (words, ["#" + "".join(f"{round(255 * c):02x}" for c in describe(value).colour) for value in values])
+        for words, values in kinds
+    ]
+
+
+def _plain(value: Any) -> str:
+    """A header's value as one short line of printable characters; headers are not to be trusted."""
+    text = "".join(c if c.isprintable() else " " for c in str(value))
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+
+
+def _dicom_facts(result: CaseResult) -> list[tuple[str, str]]:
+    """The DICOM attributes that the report shows and the input has."""
+    attributes = result.input.dicom
+    found = [
+        (words, key, _plain(attributes[key])) for key, words in _ATTRIBUTES if attributes.get(key) not in (None, "")
+    ]
+    return [(words, _date(text) if key == "StudyDate" else text) for words, key, text in found]
+
+
+def _date(text: str) -> str:
+    """A DICOM date (20240312) as 2024-03-12; anything else as it is."""
+    return f"{text[:4]}-{text[4:6]}-{text[6:]}" if len(text) == 8 and text.isdecimal() else text
+
+
+def _input_name(result: CaseResult) -> str:
+    """What was read, without folders: their names, and those of DICOM files, often hold the patient's."""
+    info = result.input
+    if info.format == "DICOM":
+        return f"DICOM, {len(info.files)} file{'s' * (len(info.files) != 1)}"
+    return f"{_plain(info.path.name)} ({info.format})"
+
+
+def facts(result: CaseResult, written: str, software: str) -> list[tuple[str, str]]:
+    """Header of the report: name and value of each fact.
+
+    Parameters
+    ----------
+    result : CaseResult
+        The case.
+    written : str
+        When the report was written.
+    software : str
+        Version of the software.
+    """
+    info, model = result.input, result.model
+    return [
+        ("Input", _input_name(result)),
+        *_dicom_facts(result),
+        ("Contrast", f"{info.contrast} ({_plain(info.contrast_evidence)})"),
+        ("Voxels", f"{' × '.join(map(str, info.size))} (i × j × k, axes to {info.orientation})"),
+        ("Spacing", f"{' × '.join(f'{s:.2f}' for s in info.spacing)} mm"),
+        ("Report written", written),
+        ("Software", f"SpineQuant {software}"),
+        ("Model", f"{model.name} {model.version}, {model.members} members (sha256 {model.sha256[:12]}…)"),
+        ("Device", result.device),
+        ("Input sha256", f"{info.sha256[:16]}…"),
+    ]
+
+
+def look_first(result: CaseResult) -> list[Look]:
+    """Objects the committee doubts, the worst first."""
+    return [
+        Look(title(s.structure, s.level, s.side), s.reason, s.verdict, members_stem(s))
+        for s in flagged(result.assessment.scores)
+    ]
+
+
+def flagged_values(result: CaseResult) -> list[tuple[str, list[str]]]:
+    """Reasons to doubt a measured value, each with the objects it is about."""
+    about: dict[str, list[str]] = {}
+    for item in result.measurements:
+        if item.flag and item.value is not None:
+            objects = about.setdefault(item.flag, [])
+            what = title(item.structure, item.level, item.side)
+            if what not in objects:
+                objects.append(what)
+    return list(about.items())
+
+
+def _cell(item: Measurement) -> Cell:
+    """A measurement as a cell."""
+    if item.value is None:
+        return Cell("", corrected=item.source == "corrected")
+    interval = ""
+    if item.lower is not None and item.upper is not None:
+        interval = f"{number(item.lower, item.unit)}–{number(item.upper, item.unit)}"
+    return Cell(number(item.value, item.unit), interval, bool(item.flag), item.source == "corrected")
+
+
+def _worst(scores: tuple[Score, ...], level: str) -> Verdict | None:
+    """The gravest verdict on any object of a level; None where none was scored."""
+    found = [s.verdict for s in scores if s.level == level]
+    return max(found, key=_GRAVITY.index) if found else None
+
+
+def level_table(result: CaseResult) -> LevelTable:
+    """Disc heights, sac and foramina of each level, side by side."""
+    columns: list[tuple[tuple[str, str, str], dict[str, Measurement]]] = []
+    for structure, name, side, words in _KEY_QUANTITIES:
+        methods: dict[tuple[str, str], dict[str, Measurement]] = {}
+        for item in result.measurements:
+            if item.structure is structure and item.name.lower() == name and item.side is side:
+                methods.setdefault((item.method, item.unit), {})[item.level] = item
+        columns += [((words, method, unit(ucum)), items) for (method, ucum), items in methods.items()]
+    rows = []
+    for level in result.spine.levels:
+        items = [items.get(level) for _, items in columns]
+        cells = tuple(_cell(item) if item else Cell("") for item in items)
+        rows.append((level, _worst(result.assessment.scores, level), cells, _notes([i for i in items if i])))
+    return LevelTable(tuple(column for column, _ in columns), tuple(rows))
+
+
+def _notes(items: list[Measurement]) -> tuple[str, ...]:
+    """Flags of a level's values, each once, with what it is about."""
+    about: dict[tuple[str, bool], list[str]] = {}
+    for item in items:
+        if item.flag:
+            objects = about.setdefault((item.flag, item.value is None), [])
+            what = title(item.structure, "", item.side)
+            if what not in objects:
+                objects.append(what)
+    return tuple(
+        f"{', '.join(objects)}{' not measured' if absent else ''}: {flag}" for (flag, absent), objects in about.items()
+    )
+
+
+def total_seconds(result: CaseResult) -> float:
+    """Seconds of all stages so far."""
+    return sum(cost.seconds for cost in result.costs)
