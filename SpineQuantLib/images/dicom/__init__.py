@@ -1,0 +1,1 @@
+"""DICOM series in: found, grouped into stacks of slices, chosen, checked, decoded."""
