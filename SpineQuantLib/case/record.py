@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
-from .opinion import Score
+from ..anatomy.structures import Side, Structure
+from .errors import InputError
+from .opinion import Score, Verdict
 from .result import CaseResult
 
-__all__ = ["SCHEMA_VERSION", "case_record", "write_record"]
+__all__ = ["SCHEMA_VERSION", "case_record", "read_scores", "write_record"]
 
 SCHEMA_VERSION = 1
 
@@ -79,3 +81,36 @@ def write_record(result: CaseResult, path: Path) -> None:
     """Write ``case.json``."""
     text = json.dumps(case_record(result), indent=1, ensure_ascii=False, allow_nan=False, default=str)
     path.write_text(text + "\n", encoding="utf-8")
+
+
+def read_scores(path: Path) -> tuple[Score, ...]:
+    """Scores of a case from its ``case.json``, as they were written.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, damaged, or of another schema version.
+    """
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        if record["schema_version"] != SCHEMA_VERSION:
+            raise InputError(
+                f"{path} has schema version {record['schema_version']}, this software reads {SCHEMA_VERSION}; "
+                "analyse the case again"
+            )
+        return tuple(_score_from(entry) for entry in record["scores"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path} cannot be read ({type(error).__name__}: {error}); analyse the case again") from error
+
+
+def _score_from(entry: dict[str, Any]) -> Score:
+    return Score(
+        structure=Structure(entry["structure"]) if entry["structure"] else None,
+        level=entry["level"],
+        side=Side(entry["side"]) if entry["side"] else None,
+        entropy=entry["entropy"],
+        eigenvalue=entry["eigenvalue"],
+        mean_dice=entry["mean_dice"],
+        verdict=Verdict(entry["verdict"]),
+        reason=entry["reason"],
+    )

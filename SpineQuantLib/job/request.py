@@ -33,9 +33,9 @@ class JobRequest:
     lowest_disc : str or None
         Name of the lowest visible disc, which settles the names of all levels; None counts from the sacrum.
     device : str
-        ``auto``, ``cpu`` or ``cuda``.
-    model : str
-        Name of the committee in the store.
+        ``auto``, ``cpu``, ``cuda`` or ``cuda:1``.
+    model : str or None
+        Name of a shipped committee or path of a model folder; None takes the pipeline's own choice.
     overwrite : bool
         Replace a case folder that exists already.
     contrast : str or None
@@ -47,13 +47,13 @@ class JobRequest:
     series: str | None = None
     lowest_disc: str | None = None
     device: str = "auto"
-    model: str = "committee"
+    model: str | None = None
     overwrite: bool = False
     contrast: str | None = None
 
     def options(self) -> dict[str, Any]:
-        """Return the choices without the two paths, by the names that the pipeline gives them."""
-        return {key: value for key, value in asdict(self).items() if key not in _PATHS}
+        """Return the choices that were made, by the names that the pipeline gives them."""
+        return {key: value for key, value in asdict(self).items() if key not in _PATHS and value is not None}
 
     def to_json(self) -> str:
         """Return the request as JSON; :meth:`from_json` reads it back unchanged."""

@@ -74,7 +74,7 @@ def test_progress_lies_between_none_and_all(fraction):
         series=st.none() | TEXT,
         lowest_disc=st.none() | TEXT,
         device=TEXT,
-        model=TEXT,
+        model=st.none() | TEXT,
         overwrite=st.booleans(),
         contrast=st.none() | TEXT,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import textwrap
+from dataclasses import fields
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -177,9 +178,18 @@ def test_request_that_cannot_be_read(tmp_path):
     assert "none.json" in parse_event(done.stdout.decode()).message
 
 
+def test_a_request_offers_what_the_pipeline_takes():
+    """Neither side has a choice that the other does not know, and what is not chosen is left to the pipeline."""
+    pipeline = pytest.importorskip("SpineQuantLib.pipeline", exc_type=ImportError, reason="the engine is not installed")
+    requested = {field.name for field in fields(JobRequest)} - {"source", "output"}
+    assert requested == {field.name for field in fields(pipeline.AnalyzeOptions)}
+    options = JobRequest(Path("in.nii"), Path("out")).options()
+    assert pipeline.AnalyzeOptions(**options) == pipeline.AnalyzeOptions()
+
+
 def test_missing_input_through_the_whole_engine(tmp_path):
-    pytest.importorskip("SpineQuantLib.pipeline")
-    outcome = run_job(JobRequest(tmp_path / "no such.nii.gz", tmp_path / "case"), timeout=60)
-    assert (outcome.state, outcome.exit_code) == (JobState.FAILED, ExitCode.INPUT)
+    pytest.importorskip("SpineQuantLib.pipeline", exc_type=ImportError, reason="the engine is not installed")
+    outcome = run_job(JobRequest(tmp_path / "no such.nii.gz", tmp_path / "case"), timeout=120)
+    assert (outcome.state, outcome.exit_code) == (JobState.FAILED, ExitCode.INPUT), outcome
     assert "no such.nii.gz" in outcome.reason
     assert not (tmp_path / "case").exists()

@@ -1,0 +1,36 @@
+"""Which packages are missing, found out without importing any of them."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+__all__ = ["missing_requirements", "read_requirements"]
+
+
+def read_requirements(path: Path) -> list[str]:
+    """Requirements of a ``requirements.txt`` of plain lines and comments."""
+    lines = (line.partition("#")[0].strip() for line in path.read_text(encoding="utf-8").splitlines())
+    return [line for line in lines if line]
+
+
+def missing_requirements(requirements: list[str]) -> list[str]:
+    """Return those that this Python does not fulfil, in order.
+
+    Raises
+    ------
+    packaging.requirements.InvalidRequirement
+        For a line that is no requirement.
+    """
+    from packaging.requirements import Requirement
+
+    missing = []
+    for line in requirements:
+        requirement = Requirement(line)
+        try:
+            fulfilled = requirement.specifier.contains(version(requirement.name), prereleases=True)
+        except PackageNotFoundError:
+            fulfilled = False
+        if not fulfilled:
+            missing.append(line)
+    return missing
