@@ -40,6 +40,8 @@ class TrainConfig:
         Highest learning rate (AdamW); it rises over 5 % of the steps and falls by the polynomial (1 − t)^0.9.
     averaging : float
         Decay of the running average of the weights, which is what is kept.
+    mixed : bool
+        Compute in bfloat16 where that is safe; off for float32 throughout.
     checkpoint_every : int
         Steps between checkpoints.
     weights : dict
@@ -56,6 +58,7 @@ class TrainConfig:
     decay: float = 1e-4
     averaging: float = 0.995
     dice_weight: float = 0.7
+    mixed: bool = True
     checkpoint_every: int = 200
     weights: dict[str, float] = field(default_factory=lambda: {"annotated": 3.0, "complete": 0.4, "water": 0.5})
     network: NetworkConfig = field(default_factory=NetworkConfig)
@@ -174,15 +177,19 @@ def train_member(config: TrainConfig, device: str | None = None) -> Path:
         log.info("member %d resumes at step %d", config.seed, start)
     began, running = time.monotonic(), float("nan")
     for step, (image, target) in enumerate(_batches(config, start), start):
-        with torch.autocast(where.type, torch.bfloat16):
+        with torch.autocast(where.type, torch.bfloat16, enabled=config.mixed):
             logits = net(image.to(where))
         loss = loss_of(logits, target.to(where))
         if not torch.isfinite(loss):
             raise FloatingPointError(f"member {config.seed}: the loss is {loss.item()} at step {step}")
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(net.parameters(), 5.0)
-        optimiser.step()
+        norm = torch.nn.utils.clip_grad_norm_(net.parameters(), 5.0)
+        if torch.isfinite(norm):
+            optimiser.step()
+        else:
+            # Low precision overflows now and then; one step left out does no harm, one taken would.
+            log.warning("member %d: step %d left out, its gradient overflowed", config.seed, step)
         schedule.step()
         average.update_parameters(net)
         running = loss.item() if np.isnan(running) else 0.98 * running + 0.02 * loss.item()

@@ -1,0 +1,123 @@
+"""Weights come back as they were stored, and nothing else is taken for them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from SpineQuantLib.case.errors import EngineError
+from SpineQuantLib.models.committee import choose_device, load_committee
+from SpineQuantLib.models.network import NetworkConfig, SpineUNet
+from SpineQuantLib.models.store import find_model, read_weights, write_model
+
+TINY = NetworkConfig(filters=(4, 8, 8), patch=(4, 32, 32))
+
+
+def networks(n: int) -> list[SpineUNet]:
+    out = []
+    for seed in range(n):
+        torch.manual_seed(seed)
+        out.append(SpineUNet(TINY))
+    return out
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    folder = tmp_path / "model"
+    write_model(folder, "tiny", "1", TINY, [n.state_dict() for n in networks(2)])
+    return folder
+
+
+def test_weights_survive_at_half_precision(model: Path) -> None:
+    for net, state in zip(networks(2), read_weights(find_model(str(model))), strict=True):
+        for name, value in net.state_dict().items():
+            torch.testing.assert_close(state[name], value.half().float())
+
+
+def test_no_file_of_a_model_is_a_pickle(model: Path) -> None:
+    assert sorted(p.suffix for p in model.iterdir()) == [".json", ".safetensors", ".safetensors"]
+
+
+def test_a_changed_weight_file_is_refused(model: Path) -> None:
+    path = model / "member_1.safetensors"
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(EngineError, match="checksum"):
+        read_weights(find_model(str(model)))
+
+
+def test_a_truncated_weight_file_is_refused_even_if_the_card_agrees(model: Path) -> None:
+    import hashlib
+
+    path = model / "member_0.safetensors"
+    path.write_bytes(path.read_bytes()[:100])
+    card = json.loads((model / "card.json").read_text())
+    card["members"][0]["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
+    (model / "card.json").write_text(json.dumps(card))
+    with pytest.raises(EngineError, match="cannot be read"):
+        read_weights(find_model(str(model)))
+
+
+def test_a_missing_model_is_named() -> None:
+    with pytest.raises(EngineError, match="no-such-model"):
+        find_model("no-such-model")
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"classes": 3}'])
+def test_a_broken_card_is_told(model: Path, text: str) -> None:
+    (model / "card.json").write_text(text)
+    with pytest.raises(EngineError, match="card"):
+        find_model(str(model))
+
+
+def test_a_model_with_other_classes_is_refused(model: Path) -> None:
+    card = json.loads((model / "card.json").read_text())
+    card["classes"] = ["background", "kidney"]
+    (model / "card.json").write_text(json.dumps(card))
+    with pytest.raises(EngineError, match="kidney"):
+        find_model(str(model))
+
+
+def test_a_committee_of_copies_is_refused(tmp_path: Path) -> None:
+    state = networks(1)[0].state_dict()
+    write_model(tmp_path / "copies", "copies", "1", TINY, [state, state])
+    with pytest.raises(EngineError, match="same weights"):
+        load_committee(str(tmp_path / "copies"), "cpu")
+
+
+def test_a_committee_is_loaded_once(model: Path) -> None:
+    first = load_committee(str(model), "cpu")
+    assert load_committee(str(model), "cpu") is first
+    assert not any(m.training for m in first.members)
+
+
+def test_devices_that_are_not_there_are_refused() -> None:
+    assert choose_device("cpu").type == "cpu"
+    for wanted in ("cuda:99", "toaster", "meta"):
+        with pytest.raises(EngineError, match=r"cpu"):
+            choose_device(wanted)
+
+
+def test_the_network_keeps_the_shape_of_a_patch() -> None:
+    net = networks(1)[0].eval()
+    with torch.inference_mode():
+        assert net(torch.zeros(2, 1, 4, 32, 64)).shape == (2, 6, 4, 32, 64)
+
+
+def test_the_first_stage_does_not_look_across_thick_slices() -> None:
+    torch.manual_seed(0)
+    stage = SpineUNet(TINY).core.input_block
+    for module in stage.modules():
+        if isinstance(module, torch.nn.InstanceNorm3d):
+            module.forward = lambda x: x
+    x = torch.randn(1, 4, 4, 16, 16)
+    y = x.clone()
+    y[:, :, 3] += 1
+    with torch.inference_mode():
+        a, b = stage(x), stage(y)
+    torch.testing.assert_close(a[:, :, :3], b[:, :, :3])
+    assert not torch.allclose(a[:, :, 3], b[:, :, 3])

@@ -1,0 +1,128 @@
+"""What a volume does not label is neither rewarded nor punished."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from SpineQuantLib.anatomy.labels import foramen_value
+from SpineQuantLib.anatomy.structures import NetworkClass, Side
+from SpineQuantLib.training.derive import disc_between
+from SpineQuantLib.training.loss import PartialLoss
+from SpineQuantLib.training.partial import UNKNOWN, bit, bits, forbid, permit
+from SpineQuantLib.training.targets import network_classes, target_of
+
+N = len(NetworkClass)
+SPACING = (4.0, 1.0, 1.0)
+
+
+def logits_of(classes: torch.Tensor, sharp: float = 20.0) -> torch.Tensor:
+    return torch.nn.functional.one_hot(classes.long(), N).permute(0, 4, 1, 2, 3).float() * sharp
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 10_000))
+def test_unknown_voxels_have_no_gradient(seed: int) -> None:
+    g = torch.Generator().manual_seed(seed)
+    logits = torch.randn(1, N, 2, 4, 4, generator=g, requires_grad=True)
+    target = (1 << torch.randint(N, (1, 2, 4, 4), generator=g)).to(torch.uint8)
+    unknown = torch.rand(1, 2, 4, 4, generator=g) < 0.4
+    target[unknown] = UNKNOWN
+    PartialLoss()(logits, target).backward()
+    grad = logits.grad.abs().sum(dim=1)
+    assert float(grad[unknown].max() if unknown.any() else 0) < 1e-7
+    assert float(grad[~unknown].min() if (~unknown).any() else 1) > 0
+
+
+def test_a_right_answer_costs_nothing_and_a_wrong_one_does() -> None:
+    classes = torch.arange(2 * 4 * 4).reshape(1, 2, 4, 4) % N
+    target = (1 << classes).to(torch.uint8)
+    assert float(PartialLoss()(logits_of(classes), target)) < 1e-4
+    assert float(PartialLoss()(logits_of((classes + 1) % N), target)) > 1
+
+
+@pytest.mark.parametrize("choice", [NetworkClass.BACKGROUND, NetworkClass.DISC])
+def test_any_allowed_class_is_as_good_as_the_other(choice: NetworkClass) -> None:
+    target = torch.full((1, 2, 4, 4), bits(NetworkClass.BACKGROUND, NetworkClass.DISC), dtype=torch.uint8)
+    classes = torch.full((1, 2, 4, 4), int(choice))
+    assert float(PartialLoss()(logits_of(classes), target)) < 1e-4
+
+
+def test_an_excluded_class_is_punished_where_nothing_is_labelled() -> None:
+    target = torch.full((1, 2, 4, 4), UNKNOWN & ~bit(NetworkClass.SACRUM), dtype=torch.uint8)
+    classes = torch.full((1, 2, 4, 4), int(NetworkClass.SACRUM))
+    assert float(PartialLoss()(logits_of(classes), target)) > 1
+
+
+def test_forbidding_the_last_class_leaves_background() -> None:
+    target = np.full((1, 1, 2), bit(NetworkClass.DISC), np.uint8)
+    forbid(target, np.array([[[True, False]]]), NetworkClass.DISC)
+    assert target.tolist() == [[[bit(NetworkClass.BACKGROUND), bit(NetworkClass.DISC)]]]
+    permit(target, np.array([[[False, True]]]), NetworkClass.CANAL)
+    assert target[0, 0, 1] == bits(NetworkClass.DISC, NetworkClass.CANAL)
+
+
+@pytest.fixture
+def bodies() -> np.ndarray:
+    """Bodies L1–L5 as boxes 24 mm high with gaps of 8 mm, 30 mm deep, on 9 of 15 slices."""
+    labels = np.zeros((15, 240, 160), np.uint16)
+    for n in range(5):
+        top = 40 + 32 * n
+        labels[3:12, top : top + 24, 50:80] = 20 + n
+    return labels
+
+
+def test_discs_fill_the_gaps_and_nothing_else(bodies: np.ndarray) -> None:
+    disc, doubtful = disc_between(bodies == 21, bodies == 22, SPACING)
+    gap = np.zeros(bodies.shape, bool)
+    gap[3:12, 96:104, 50:80] = True
+    assert disc.any()
+    assert not (disc & ~gap).any()
+    assert not (disc & doubtful).any()
+    assert ((disc | doubtful) & gap).sum() == gap.sum()
+    assert disc.sum() > 0.55 * gap.sum()
+
+
+def test_what_is_beyond_the_labels_stays_open(bodies: np.ndarray) -> None:
+    target = target_of(bodies, SPACING)
+    assert (target[bodies > 0] == bit(NetworkClass.BODY)).all()
+    above, below = target[7, 8, 65], target[7, 215, 65]
+    assert above & bit(NetworkClass.BODY)
+    assert not above & bit(NetworkClass.SACRUM)
+    assert below & bit(NetworkClass.SACRUM)
+    assert not below & bit(NetworkClass.BODY)
+    assert target[7, 120, 100] & bit(NetworkClass.CANAL)
+    assert target[7, 120, 10] == bit(NetworkClass.BACKGROUND)
+    assert target[0, 120, 150] == bit(NetworkClass.BACKGROUND)
+
+
+def test_a_labelled_sacrum_closes_the_column(bodies: np.ndarray) -> None:
+    bodies[3:12, 200:220, 52:78] = 26
+    target = target_of(bodies, SPACING)
+    assert (target[bodies == 26] == bit(NetworkClass.SACRUM)).all()
+    assert not (target[:, 230:] & bit(NetworkClass.SACRUM)).any()
+    assert (target[5:9, 194:197, 60:70] == bit(NetworkClass.DISC)).all()
+
+
+def test_a_drawn_foramen_closes_its_level_and_side_only(bodies: np.ndarray) -> None:
+    annotation = np.zeros(bodies.shape, np.uint16)
+    annotation[2:13, 20:230, 84:98] = 61
+    annotation[4, 92:108, 82:92] = foramen_value("L2", Side.RIGHT)
+    annotation[5:10, 92:108, 84:92] = 61
+    target = target_of(bodies, SPACING, annotation)
+    foramen = bit(NetworkClass.FORAMEN)
+    assert target[4, 100, 83] == foramen
+    assert not target[3, 100, 90] & foramen
+    assert target[10, 100, 82] & foramen, "the other side was not drawn, so it is not absent"
+    assert target[4, 135, 82] & foramen, "another level was not drawn"
+    assert not target[7, 150, 110] & bit(NetworkClass.CANAL), "a drawn sac is complete"
+
+
+def test_a_complete_segmentation_has_one_class_a_voxel() -> None:
+    labels = np.array([[[0, 20, 26, 124, 61, 174, 204]]], np.uint16)
+    expected = [0, 1, 2, 3, 4, 5, 5]
+    assert network_classes(labels).ravel().tolist() == expected
+    assert target_of(labels, SPACING, complete=True).ravel().tolist() == [1 << c for c in expected]
