@@ -17,6 +17,7 @@ from ..case.result import ModelInfo
 
 __all__ = [
     "MANUFACTURER",
+    "UTF8",
     "algorithm_parameters",
     "algorithm_version",
     "concept",
@@ -27,6 +28,7 @@ __all__ = [
 ]
 
 MANUFACTURER = "SpineQuant"
+UTF8 = "ISO_IR 192"
 
 
 def new_uid() -> UID:
@@ -68,7 +70,7 @@ def concept(code: Code) -> CodedConcept:
 
 
 def save(dataset: pydicom.Dataset, path: Path) -> None:
-    """Write an object, telling readers what the private scheme is.
+    """Write an object in UTF-8, telling readers what the private scheme is.
 
     Raises
     ------
@@ -80,6 +82,8 @@ def save(dataset: pydicom.Dataset, path: Path) -> None:
     scheme.CodingSchemeName = PRIVATE_SCHEME_NAME
     scheme.CodingSchemeResponsibleOrganization = MANUFACTURER
     dataset.CodingSchemeIdentificationSequence = [scheme]
+    # Not every version of highdicom takes the character set of its source over.
+    dataset.SpecificCharacterSet = UTF8
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         dataset.save_as(path, enforce_file_format=True)

@@ -14,6 +14,7 @@ from pydicom.valuerep import DA, TM
 
 from ..case.errors import InputError
 from ..case.grid import Grid
+from .dicom_identity import UTF8
 
 __all__ = ["Plane", "SourceImages"]
 
@@ -32,7 +33,6 @@ _INHERITED = (
 _REQUIRED = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID", "FrameOfReferenceUID")
 _PARALLEL = 0.999
 _SAME_PLACE_MM = 1e-3
-_UTF8 = "ISO_IR 192"
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def _well_formed(keyword: str, value: str) -> bool:
 def _mended(header: pydicom.Dataset) -> pydicom.Dataset:
     """The header in UTF-8, what is absent or malformed among the inherited attributes left empty."""
     header.decode()
-    header.SpecificCharacterSet = _UTF8
+    header.SpecificCharacterSet = UTF8
     for keyword in _INHERITED:
         value = header.get(keyword)
         text = "" if value is None else str(value).strip()
