@@ -43,8 +43,8 @@ def pedicle(body: Body) -> Pedicle:
     medial, width = _PEDICLES.get(body.name, _PEDICLES["T"])
     # The width of a body scales everything beside it, as a large person's canal and pedicles are large too.
     scale = body.height / (22.0 if body.name.startswith("T") else 27.3)
-    high = body.height / 2 - 1.6 * scale
-    return Pedicle(medial * scale, (medial + width) * scale, high - 13.4 * scale, high)
+    high = body.height / 2 - 1.3 * scale
+    return Pedicle(medial * scale, (medial + width) * scale, high - 12.0 * scale, high)
 
 
 @dataclass(frozen=True)

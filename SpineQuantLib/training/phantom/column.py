@@ -134,7 +134,7 @@ def _plans(spec: PhantomSpec, rng: np.random.Generator) -> list[_Plan]:
                 wedge=float(np.radians(body_wedge[name])),
                 domes=(0.2, 0.2) if fused else (dome, 0.3) if name == "S1" and not squared else (dome, dome),
                 waist=0.04 if fused else waist,
-                taper=0.06 if squared else 0.2 if name in _SACRUM else 0.0,
+                taper=0.06 if squared else 0.14 if name in _SACRUM else 0.0,
                 disc_height=float(disc_height) - spec.disc_narrowing.get(level, 0.0),
                 disc_wedge=float(np.radians(disc_wedge[name])),
                 slip=spec.listhesis.get(level, 0.0),

@@ -10,14 +10,14 @@ import numpy as np
 from ...anatomy.structures import Side
 from .arch import pedicle
 from .column import Column
-from .frames import Points, Sampler
+from .frames import Sampler
 from .skeleton import Disc
 from .spec import PhantomSpec
 
 __all__ = ["Foramen", "build_foramina"]
 
 _CLEARANCE = 0.6
-_NOTCH = 0.8
+_NOTCH = 0.6
 """Millimetres of cortex between a pedicle's border and the foramen."""
 _BULB, _SLOT = 8.6, 5.2
 """Width of the keyhole behind the upper body and behind the disc, before any narrowing."""

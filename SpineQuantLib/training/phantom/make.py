@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import csv
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
 
 from ...anatomy.levels import vertebra_value
-from ...anatomy.structures import Structure
+from ...anatomy.structures import Side, Structure
 from ...case.grid import READING_ORDER, Grid
+from ...case.measurement import Measurement
 from ...case.spine import NamedSpine, Naming
 from .canal import build_sac
 from .column import build_column
@@ -19,6 +22,7 @@ from .frames import Lattice, rotation
 from .paint import Anatomy, paint
 from .scan import scan
 from .spec import PhantomSpec
+from .truth import true_measurements
 
 __all__ = ["Phantom", "make_phantom", "save_phantom"]
 
@@ -65,6 +69,24 @@ class Phantom:
     def to_lps(self, body: np.ndarray) -> np.ndarray:
         """LPS millimetres of body-frame millimetres (…, 3)."""
         return np.asarray(body, dtype=float) @ rotation(self.spec.patient_rotation).T
+
+    @cached_property
+    def truth(self) -> tuple[Measurement, ...]:
+        """True value of every measurement whose structure lies in the field of view, without intervals."""
+        column = self.anatomy.column
+        return true_measurements(column.bodies, column.discs, self.anatomy.foramina, self.anatomy.sac, self._in_view)
+
+    def true_value(self, structure: Structure, level: str, name: str, method: str, side: Side | None = None) -> float:
+        """One true value; KeyError where the phantom does not show it."""
+        for row in self.truth:
+            if (row.structure, row.level, row.name, row.method, row.side) == (structure, level, name, method, side):
+                return float(row.value)
+        raise KeyError(f"this phantom does not show {structure} {level} {name}, {method}, {side or 'no side'}")
+
+    def _in_view(self, body: np.ndarray) -> bool:
+        """Whether body-frame points (n, 3) lie within the outermost voxel centres."""
+        index = self.grid.to_index(self.to_lps(body))
+        return bool(((index >= 0) & (index <= np.array(self.grid.shape) - 1)).all())
 
 
 def make_phantom(spec: PhantomSpec) -> Phantom:
@@ -121,8 +143,18 @@ def _lattice(spec: PhantomSpec, grid: Grid) -> tuple[Lattice, tuple[int, int, in
 
 
 def save_phantom(phantom: Phantom, folder: Path) -> None:
-    """Write ``image.nii.gz`` and ``labels.nii.gz`` into a folder, which is made if need be."""
+    """Write ``image.nii.gz``, ``labels.nii.gz`` and ``truth.csv`` into a folder, which is made if need be.
+
+    ``truth.csv`` has the columns structure, level, side, measurement, method, value, unit.
+    """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     sitk.WriteImage(phantom.image, str(folder / "image.nii.gz"), useCompression=True)
     sitk.WriteImage(phantom.labels, str(folder / "labels.nii.gz"), useCompression=True)
+    with (folder / "truth.csv").open("w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file)
+        table.writerow(("structure", "level", "side", "measurement", "method", "value", "unit"))
+        for row in phantom.truth:
+            table.writerow(
+                (row.structure, row.level, row.side or "", row.name, row.method, f"{row.value:.4f}", row.unit)
+            )

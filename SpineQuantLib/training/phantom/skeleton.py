@@ -73,20 +73,20 @@ class Body:
     waist: float
     taper: float = 0.0
 
-    def _endplate(self, left: np.ndarray, posterior: np.ndarray, scale: float, dome: float) -> np.ndarray:
-        """Depth of an endplate's hollow."""
+    def _hollow(self, left: np.ndarray, posterior: np.ndarray, scale: float, dome: float) -> np.ndarray:
+        """Depth of an endplate's hollow; negative beyond the rim, where the edge of the body is rounded off."""
         q = np.square(left * (2 / (self.rl * scale))) + np.square(posterior * (2 / (self.ap * scale)))
-        return dome * np.maximum(1.0 - q, 0.0)
+        return dome * (1.0 - q)
 
     def top(self, left: np.ndarray, posterior: np.ndarray) -> np.ndarray:
         """Local height of the upper endplate."""
         plane = self.height / 2 - np.tan(self.wedge / 2) * posterior
-        return plane - self._endplate(left, posterior, 1.0, self.domes[0])
+        return plane - self._hollow(left, posterior, 1.0, self.domes[0])
 
     def bottom(self, left: np.ndarray, posterior: np.ndarray) -> np.ndarray:
         """Local height of the lower endplate."""
         plane = -self.height / 2 + np.tan(self.wedge / 2) * posterior
-        return plane + self._endplate(left, posterior, 1.0 - self.taper, self.domes[1])
+        return plane + self._hollow(left, posterior, 1.0 - self.taper, self.domes[1])
 
     def scale_at(self, up: np.ndarray) -> np.ndarray:
         """Size of the outline, without its waist, relative to the upper endplate."""
