@@ -1,18 +1,25 @@
 """Measurements of intervertebral discs.
 
 All lengths lie in the disc's own mid-sagittal plane: through its centre, spanned by its AP axis and by the normal of
-the plane that halves the angle between its two surfaces. With the depth the disc's extent along the AP axis,
+the plane that halves the angle between its two surfaces. Heights are read along that normal, from surface to surface,
+at places between the disc's anterior and posterior margin. The margins are the mean positions of the corners of the
+two neighbouring endplates, so that a bulge does not move them, or the disc's own ends where it is shorter or the
+bodies are not seen.
 
-* *anterior* and *posterior height* are read along that normal 10 % of the depth inside its ends, *middle height* at
-  half of the depth;
-* *Dabbs* is the mean of anterior and posterior height; *Fyllos* the mean of anterior, middle and posterior height;
-* *Hurxthal* is the mean height along the disc's centre line, from 10 % to 90 % of the depth, perpendicular to it.
+* *Anterior* and *posterior height*: 10 % of the way between the margins inside them; *middle height*: half-way.
+* *Hurxthal*: the height in the disc's centre line, which is the middle height. *Dabbs*: the mean of anterior and
+  posterior height. *Fyllos*: the mean of anterior, middle and posterior height (Spahn et al. 2024,
+  doi:10.1055/a-1994-0879).
+* *Mean height*: the mean of 41 heights from 10 % to 90 % of the way, perpendicular to the curve halfway up.
+* *Depth*: along the AP axis, from the mean anterior to the mean posterior end of the middle 40 % of the disc's height,
+  a bulge included.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from ..anatomy.levels import split_level
 from ..anatomy.structures import Structure
 from ..case.measurement import Geometry, Measurement
 from .landmarks import Landmarks
@@ -30,9 +37,12 @@ _COLUMNS = (
     ("anterior height", MID_SAGITTAL, "mm"),
     ("middle height", MID_SAGITTAL, "mm"),
     ("posterior height", MID_SAGITTAL, "mm"),
+    ("mean height", MID_SAGITTAL, "mm"),
     ("depth", MID_SAGITTAL, "mm"),
     ("area", MID_SAGITTAL, "mm2"),
 )
+_CORNER = 5.0
+"""Millimetres of a body's outline next to the disc that are searched for its corners."""
 _SIDEWAYS, _IN_PLANE = (0,), (1, 2)
 
 
@@ -49,7 +59,9 @@ def measure_disc(landmarks: Landmarks, level: str) -> list[Measurement]:
     if section.cut:
         return _all_absent(subject, CUT)
     flags = [CUT] if field.touches_edge(_SIDEWAYS) else []
-    return [*_in_section(subject, section, flags), _volume(subject, field)]
+    depth = _depth(section)
+    profile = Profile(section, *_margins(landmarks, level, section, depth))
+    return [*_in_section(subject, profile, depth, flags), _volume(subject, field)]
 
 
 def _all_absent(subject: Subject, reason: str) -> list[Measurement]:
@@ -63,25 +75,57 @@ def _volume(subject: Subject, field: Field) -> Measurement:
     return subject.row(*column, field.volume_mm3)
 
 
-def _in_section(subject: Subject, section: Section, flags: list[str]) -> list[Measurement]:
-    profile, plane = Profile(section), section.plane
+def _depth(section: Section) -> Ends:
+    """Posterior and anterior end (2,) of the disc, each the mean over the middle of its height."""
+    back, front = section.extent(0)
+    middle = section.centroid[1]
+    height = section.area / max(front - back, 1e-6)
+    rows = [
+        chord
+        for share in np.linspace(-0.2, 0.2, 9)
+        if (chord := section.chord(np.array([0.0, middle + share * height]), np.array([1.0, 0.0]))) is not None
+    ]
+    if not rows:
+        return np.array([back, middle]), np.array([front, middle])
+    ends = np.mean(np.array(rows)[:, :, 0], axis=0)
+    return np.array([ends[0], middle]), np.array([ends[1], middle])
+
+
+def _margins(landmarks: Landmarks, level: str, section: Section, depth: Ends) -> tuple[float, float]:
+    """Posterior and anterior margin along the section's AP axis."""
+    back, front = float(depth[0][0]), float(depth[1][0])
+    corners = []
+    for name, towards in zip(split_level(level), (-1.0, 1.0), strict=True):
+        field, frame = landmarks.fields[name], landmarks.frame(name)
+        body = cut(field, section.plane) if field is not None and frame is not None else None
+        if body is None or frame is None:
+            return back, front
+        along = towards * (section.plane.to_lps(body.contour) @ frame.up)
+        facing = body.contour[along >= along.max() - _CORNER]
+        corners.append((facing[:, 0].min(), facing[:, 0].max()))
+    endplate_back, endplate_front = np.mean(corners, axis=0)
+    inner = max(back, float(endplate_back)), min(front, float(endplate_front))
+    # Bodies that hardly cover the disc are no guide to where its margins are.
+    return inner if inner[1] - inner[0] > 0.6 * (front - back) else (back, front)
+
+
+def _in_section(subject: Subject, profile: Profile, depth: Ends, flags: list[str]) -> list[Measurement]:
+    section, plane = profile.section, profile.section.plane
     heights = profile.heights
     anterior, middle, posterior = (heights[name] for name in HEIGHT_NAMES)
-    centre_line = profile.along_centre_line()
+    mean = profile.along_depth()
     found: dict[tuple[str, str], tuple[float, Geometry | None]] = {
         **{(name, MID_SAGITTAL): (length(ends), line(plane, ends)) for name, ends in heights.items()},
+        ("height", "Hurxthal"): (length(middle), line(plane, middle)),
         ("height", "Dabbs"): (np.mean([length(anterior), length(posterior)]), _frame_of(plane, anterior, posterior)),
         ("height", "Fyllos"): (
             np.mean([length(anterior), length(middle), length(posterior)]),
             _frame_of(plane, anterior, middle, posterior),
         ),
-        ("depth", MID_SAGITTAL): (length(profile.depth), line(plane, profile.depth)),
+        ("mean height", MID_SAGITTAL): (mean[0], plane.geometry("curve", mean[1])) if mean else (np.nan, None),
+        ("depth", MID_SAGITTAL): (length(depth), line(plane, depth)),
         ("area", MID_SAGITTAL): (section.area, plane.geometry("closed curve", section.contour[:-1])),
     }
-    if centre_line is None:
-        found["height", "Hurxthal"] = (np.nan, None)
-    else:
-        found["height", "Hurxthal"] = (centre_line[0], plane.geometry("curve", centre_line[1]))
     return [
         subject.row(name, method, unit, found[name, method][0], flags=flags, geometry=found[name, method][1])
         for name, method, unit in _COLUMNS

@@ -11,9 +11,8 @@ from .section import Ends, Section
 __all__ = ["HEIGHT_NAMES", "INSET", "Profile"]
 
 HEIGHT_NAMES = ("anterior height", "middle height", "posterior height")
-
 INSET = 0.1
-"""Anterior and posterior height are read this share of the depth inside the ends."""
+"""Anterior and posterior height are read this share of the depth inside the margins."""
 _STATIONS = 41
 
 
@@ -25,17 +24,13 @@ class Profile:
     ----------
     section : Section
         The outline.
+    back, front : float
+        Posterior and anterior margin along u, in mm, between which heights are placed.
     """
 
     section: Section
-
-    @property
-    def depth(self) -> Ends:
-        """Ends (2,) of the AP depth: the outline's extent along the AP axis, drawn at its middle height."""
-        back, front = self.section.extent(0)
-        heights = [float(c[0][1] + c[1][1]) / 2 for s in (0.02, 0.98) if (c := self.height(s)) is not None]
-        v = float(np.mean(heights)) if heights else float(self.section.centroid[1])
-        return np.array([back, v]), np.array([front, v])
+    back: float
+    front: float
 
     @property
     def heights(self) -> dict[str, Ends | None]:
@@ -43,28 +38,27 @@ class Profile:
         return {name: self.height(share) for name, share in zip(HEIGHT_NAMES, (1 - INSET, 0.5, INSET), strict=True)}
 
     def height(self, share: float) -> Ends | None:
-        """Lower and upper end (2,) of the height at a share of the depth, 0 behind to 1 in front.
+        """Lower and upper end (2,) of the height at a share of the way from the posterior to the anterior margin.
 
         Measured along the object's own up axis, between the outermost crossings of the outline.
         """
-        back, front = self.section.extent(0)
-        return self.section.chord(np.array([back + share * (front - back), 0.0]), np.array([0.0, 1.0]))
+        u = self.back + share * (self.front - self.back)
+        return self.section.chord(np.array([u, 0.0]), np.array([0.0, 1.0]))
 
-    def along_centre_line(self) -> tuple[float, np.ndarray] | None:
-        """Mean height along the centre line, and the line (n, 2) from behind to the front.
+    def along_depth(self) -> tuple[float, np.ndarray] | None:
+        """Mean height over the depth, and the curve (n, 2) halfway up from behind to the front.
 
-        The centre line is the parabola through the points halfway between the lower and upper outline, from 10 %
-        to 90 % of the depth; at 41 equal steps the height is read perpendicular to it.
+        The curve is the parabola through the points halfway between the lower and upper outline, from 10 % to 90 %
+        of the way between the margins; at 41 equal steps the height is read perpendicular to it.
         """
         shares = np.linspace(INSET, 1 - INSET, _STATIONS)
         chords = [c for share in shares if (c := self.height(float(share))) is not None]
         if len(chords) < 5:
             return None
         middles = np.array([(a + b) / 2 for a, b in chords])
-        centre = float(middles[:, 0].mean())
-        curve = np.polynomial.Polynomial.fit(middles[:, 0] - centre, middles[:, 1], 2)
+        curve = np.polynomial.Polynomial.fit(middles[:, 0], middles[:, 1], 2)
         u = middles[:, 0]
-        v, slope = curve(u - centre), curve.deriv()(u - centre)
+        v, slope = curve(u), curve.deriv()(u)
         across = [
             self.section.chord(np.array([x, y]), np.array([-s, 1.0])) for x, y, s in zip(u, v, slope, strict=True)
         ]

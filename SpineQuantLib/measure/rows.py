@@ -33,6 +33,7 @@ _PLAUSIBLE: dict[tuple[Structure, str], tuple[float, float]] = {
     (Structure.DISC, "anterior height"): (1.0, 26.0),
     (Structure.DISC, "middle height"): (1.0, 24.0),
     (Structure.DISC, "posterior height"): (0.5, 20.0),
+    (Structure.DISC, "mean height"): (1.0, 22.0),
     (Structure.DISC, "depth"): (15.0, 55.0),
     (Structure.DISC, "area"): (40.0, 900.0),
     (Structure.DISC, "volume"): (800.0, 30000.0),

@@ -1,10 +1,13 @@
 """Measurements of vertebral bodies.
 
 Anterior, middle and posterior height and the depth, read in the body's own mid-sagittal plane as for a disc: along
-the normal of the plane that halves the angle between its endplates, at 90 %, 50 % and 10 % of its AP extent.
+the normal of the plane that halves the angle between its endplates, 10 % of the depth inside its ends and at half of
+it. The depth is its extent along the AP axis.
 """
 
 from __future__ import annotations
+
+import numpy as np
 
 from ..anatomy.structures import Structure
 from ..case.measurement import Measurement
@@ -27,8 +30,10 @@ def measure_vertebra(landmarks: Landmarks, name: str) -> list[Measurement]:
     if field is None or section is None or section.cut:
         reason = NOT_SEEN if field is None else NO_BORDER if section is None else CUT
         return [subject.absent(quantity, MID_SAGITTAL, "mm", reason) for quantity in _NAMES]
-    profile = Profile(section)
-    found = {**profile.heights, "depth": profile.depth}
+    back, front = section.extent(0)
+    middle = float(section.centroid[1])
+    depth = (np.array([back, middle]), np.array([front, middle]))
+    found = {**Profile(section, back, front).heights, "depth": depth}
     flags = [CUT] if field.touches_edge((0,)) else []
     return [
         subject.row(
