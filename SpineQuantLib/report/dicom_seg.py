@@ -68,7 +68,8 @@ def write_seg(result: CaseResult, source_files: Sequence[Path], path: Path) -> N
     result : CaseResult
         The case; ``result.spine.labels`` is (nk, nj, ni) in reading order.
     source_files : sequence of Path
-        The images that were analysed: single-frame files of one series in any order, or one multi-frame file.
+        The images that were analysed: single-frame files of one series in any order, or one multi-frame file, of
+        which ``result.input.dicom["FrameNumbers"]`` names the frames where they are not all.
     path : Path
         File to write; its folder is made where absent.
 
@@ -84,7 +85,7 @@ def write_seg(result: CaseResult, source_files: Sequence[Path], path: Path) -> N
     objects = result.spine.objects
     if not objects:
         raise UnsuitableError("nothing was segmented, and a DICOM segmentation cannot be empty")
-    source = SourceImages.read(source_files)
+    source = SourceImages.read(source_files, result.input.dicom.get("FrameNumbers", ()))
     numbers = np.zeros(int(result.spine.labels.max()) + 1, np.uint8)
     numbers[[label.value for label in objects]] = np.arange(1, len(objects) + 1)
     dataset = Segmentation(
@@ -102,4 +103,5 @@ def write_seg(result: CaseResult, source_files: Sequence[Path], path: Path) -> N
         content_creator_name=f"{MANUFACTURER}^",
         **equipment(result.model),
     )
+    source.restore_frame_numbers(dataset)
     save(dataset, path)

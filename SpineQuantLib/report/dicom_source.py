@@ -14,7 +14,7 @@ from pydicom.valuerep import DA, TM
 
 from ..case.errors import InputError
 from ..case.grid import Grid
-from .dicom_identity import UTF8
+from .dicom_identity import UTF8, new_uid
 
 __all__ = ["Plane", "SourceImages"]
 
@@ -30,7 +30,7 @@ _INHERITED = (
     "StudyTime",
     "ReferringPhysicianName",
 )
-_REQUIRED = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID", "FrameOfReferenceUID")
+_REQUIRED = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID")
 _PARALLEL = 0.999
 _SAME_PLACE_MM = 1e-3
 
@@ -114,13 +114,29 @@ def _mended(header: pydicom.Dataset) -> pydicom.Dataset:
 
 def _read(path: Path) -> pydicom.Dataset:
     try:
-        header = pydicom.dcmread(path, stop_before_pixels=True)
+        header = pydicom.dcmread(path, stop_before_pixels=True, force=True)
     except (OSError, pydicom.errors.InvalidDicomError) as error:
         raise InputError(f"cannot read the DICOM header of {path}: {error}") from error
     missing = [keyword for keyword in _REQUIRED if not header.get(keyword)]
     if missing:
         raise InputError(f"{path} lacks {', '.join(missing)}, without which nothing can refer to it")
     return _mended(header)
+
+
+def _stored_frames(header: pydicom.Dataset) -> int:
+    return int(header.get("NumberOfFrames") or 1)
+
+
+def _keep_frames(header: pydicom.Dataset, frames: Sequence[int]) -> None:
+    header.PerFrameFunctionalGroupsSequence = [header.PerFrameFunctionalGroupsSequence[n] for n in frames]
+    header.NumberOfFrames = len(frames)
+
+
+def _give_frame_of_reference(headers: Iterable[pydicom.Dataset]) -> None:
+    """De-identified images may lack it, yet what is derived from them has to name one."""
+    uid = new_uid()
+    for header in headers:
+        header.FrameOfReferenceUID = uid
 
 
 def _same(headers: Iterable[pydicom.Dataset], keyword: str) -> None:
@@ -136,17 +152,28 @@ class SourceImages:
     Attributes
     ----------
     headers : tuple of pydicom.Dataset
-        Without pixels; single-frame images along their normal.
+        Without pixels; single-frame images along their normal, a multi-frame image with the frames of the volume
+        alone. A series whose images name no frame of reference has been given a new one.
     planes : tuple of Plane
-        Of each frame, in the order in which the frames are stored.
+        Of each frame, in the order in which they are stored.
+    frames : tuple of int
+        Index, from 0, of each of these frames among all that the image stores.
     """
 
     headers: tuple[pydicom.Dataset, ...]
     planes: tuple[Plane, ...]
+    frames: tuple[int, ...]
 
     @classmethod
-    def read(cls, files: Sequence[Path]) -> SourceImages:
+    def read(cls, files: Sequence[Path], frame_numbers: Sequence[int] = ()) -> SourceImages:
         """Read the headers of a series, in any order of its files.
+
+        Parameters
+        ----------
+        files : sequence of Path
+            Single-frame images of one series, or one multi-frame image.
+        frame_numbers : sequence of int
+            Frames of a multi-frame image that make up the volume, counted from 1, in any order; all if empty.
 
         Raises
         ------
@@ -160,17 +187,23 @@ class SourceImages:
             _same(headers, keyword)
         if len(headers) > 1 and any("PerFrameFunctionalGroupsSequence" in header for header in headers):
             raise InputError("several multi-frame images were named; name one")
+        if not headers[0].get("FrameOfReferenceUID"):
+            _give_frame_of_reference(headers)
+        frames = sorted(n - 1 for n in frame_numbers) or range(_stored_frames(headers[0]))
         try:
-            planes = [_plane(header, f) for header in headers for f in range(int(header.get("NumberOfFrames") or 1))]
-        except AttributeError as error:
+            planes = [_plane(header, frame) for header in headers for frame in frames]
+            if len(frames) > 1:
+                _keep_frames(headers[0], frames)
+        except (AttributeError, IndexError) as error:
             raise InputError(f"the headers do not say where the images lie: {error}") from error
         if len(headers) > 1:
             order = np.argsort([plane.position @ planes[0].normal for plane in planes], kind="stable")
             headers, planes = [headers[n] for n in order], [planes[n] for n in order]
+            frames = range(len(headers))
         along = np.sort([plane.position @ planes[0].normal for plane in planes])
         if (np.diff(along) < _SAME_PLACE_MM).any():
             raise InputError("two of the source images lie in the same place; name the files of one volume")
-        return cls(tuple(headers), tuple(planes))
+        return cls(tuple(headers), tuple(planes), tuple(frames))
 
     @property
     def first(self) -> pydicom.Dataset:
@@ -179,7 +212,7 @@ class SourceImages:
 
     @cached_property
     def _rank(self) -> np.ndarray:
-        """(frames,) position of each stored frame along the normal, from 0."""
+        """(frames,) position of each plane along the normal, from 0."""
         along = np.array([plane.position @ self.planes[0].normal for plane in self.planes])
         return np.argsort(np.argsort(along, kind="stable"), kind="stable")
 
@@ -216,6 +249,21 @@ class SourceImages:
             raise InputError(f"the source images hold {size} slices, rows and columns, the result {stack.shape}")
         self._check_positions(grid, order, along)
         return np.ascontiguousarray(stack[self._rank])
+
+    def restore_frame_numbers(self, derived: pydicom.Dataset) -> None:
+        """Let the references of a derived image count all frames that the source stores."""
+        if len(self.headers) > 1:
+            return
+        # Frames of several segments share the item that names their source.
+        references = {
+            id(reference): reference
+            for groups in derived.PerFrameFunctionalGroupsSequence
+            for derivation in groups.get("DerivationImageSequence", [])
+            for reference in derivation.SourceImageSequence
+            if "ReferencedFrameNumber" in reference
+        }
+        for reference in references.values():
+            reference.ReferencedFrameNumber = self.frames[reference.ReferencedFrameNumber - 1] + 1
 
     def _check_positions(self, grid: Grid, order: np.ndarray, along: np.ndarray) -> None:
         """Raise InputError unless the first and the last pixel of every frame lie where they lie in the grid.

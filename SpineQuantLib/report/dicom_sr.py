@@ -80,7 +80,7 @@ def _container(name: CodedConcept, items: Sequence[ContentItem]) -> ContainerCon
     return container
 
 
-def _image_library(source: SourceImages) -> ContainerContentItem:
+def _image_library(source: SourceImages, frame_of_reference: str) -> ContainerContentItem:
     """TID 1600: one group with what all images share, and a reference to each.
 
     Where the images lie is left to their own headers, which also hold for multi-frame images.
@@ -89,7 +89,7 @@ def _image_library(source: SourceImages) -> ContainerContentItem:
     pixels = CodedConcept("{pixels}", "UCUM", "Pixels")
     shared = [
         CodeContentItem(codes.DCM.Modality, codes.DCM.MagneticResonance, context),
-        UIDRefContentItem(codes.DCM.FrameOfReferenceUID, source.first.FrameOfReferenceUID, context),
+        UIDRefContentItem(codes.DCM.FrameOfReferenceUID, frame_of_reference, context),
         NumContentItem(codes.DCM.PixelDataRows, int(source.first.Rows), pixels, None, context),
         NumContentItem(codes.DCM.PixelDataColumns, int(source.first.Columns), pixels, None, context),
     ]
@@ -159,14 +159,14 @@ def write_sr(result: CaseResult, source_files: Sequence[Path], seg_path: Path, p
     OutputError
         If the file cannot be written.
     """
-    source = SourceImages.read(source_files)
+    source = SourceImages.read(source_files, result.input.dicom.get("FrameNumbers", ()))
     segmentation = _segmentation(seg_path, source)
     writer = GroupWriter(
         segments={s.TrackingID: SegmentReference(s.SegmentNumber, s.TrackingUID) for s in segmentation.SegmentSequence},
         segmentation_class=segmentation.SOPClassUID,
         segmentation=segmentation.SOPInstanceUID,
         series=source.first.SeriesInstanceUID,
-        frame_of_reference=source.first.FrameOfReferenceUID,
+        frame_of_reference=segmentation.FrameOfReferenceUID,
         algorithm=_algorithm(result.model),
     )
     groups = [items for items in map(writer.write, groups_of(result)) if items is not None]
@@ -179,7 +179,7 @@ def write_sr(result: CaseResult, source_files: Sequence[Path], seg_path: Path, p
     )
     # Row order of TID 1500: image library, imaging measurements, qualitative evaluations.
     content = report[0].ContentSequence
-    content.insert(len(content) - 1, _image_library(source))
+    content.insert(len(content) - 1, _image_library(source, segmentation.FrameOfReferenceUID))
     content.append(_evaluations(result))
     dataset = Comprehensive3DSR(
         evidence=[*source.headers, segmentation],

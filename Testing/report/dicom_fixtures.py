@@ -208,7 +208,7 @@ def write_series(scan: Scan, folder: Path, **changes: object) -> list[Path]:
 
 
 def write_multiframe(scan: Scan, folder: Path, order: list[int]) -> list[Path]:
-    """One enhanced multi-frame file whose frames are stored in ``order``."""
+    """One enhanced multi-frame file whose frames are stored in ``order``; a slice named twice is stored twice."""
     header = _header(scan, ENHANCED_MR_IMAGE)
     header.SOPInstanceUID = generate_uid()
     header.InstanceNumber = 1

@@ -198,11 +198,31 @@ def test_files_of_another_volume_are_refused(tmp_path):
         write_seg(fx.make_case(scan), fx.write_series(shifted, tmp_path), tmp_path / "seg.dcm")
 
 
-def test_a_source_without_frame_of_reference_is_refused(tmp_path):
+def test_a_source_without_frame_of_reference_is_given_one(tmp_path):
     scan = fx.Scan.of()
     files = fx.write_series(scan, tmp_path, FrameOfReferenceUID=None)
-    with pytest.raises(InputError, match="FrameOfReferenceUID"):
-        write_seg(fx.make_case(scan), files, tmp_path / "seg.dcm")
+    write_seg(fx.make_case(scan), files, tmp_path / "seg.dcm")
+    assert pydicom.dcmread(tmp_path / "seg.dcm").FrameOfReferenceUID.startswith("2.25.")
+
+
+def test_only_the_frames_of_the_volume_are_referred_to(tmp_path):
+    """A multi-frame image may hold several echoes of each slice, of which one was analysed."""
+    scan = fx.Scan.of()
+    slices = list(range(scan.size[0]))
+    (file,) = fx.write_multiframe(scan, tmp_path, [n for n in slices for _ in ("echo 1", "echo 2")])
+    case = fx.make_case(scan)
+    second = [2 * n + 2 for n in reversed(slices)]
+    case = replace(case, input=replace(case.input, dicom={"FrameNumbers": second}))
+    write_seg(case, [file], tmp_path / "seg.dcm")
+    found, _ = read_back(tmp_path / "seg.dcm", scan.size[1:])
+    assert sum(found.values()) == np.count_nonzero(case.spine.labels)
+    referenced = {
+        groups.DerivationImageSequence[0].SourceImageSequence[0].ReferencedFrameNumber
+        for groups in pydicom.dcmread(tmp_path / "seg.dcm").PerFrameFunctionalGroupsSequence
+    }
+    assert referenced <= set(second)
+    with pytest.raises(InputError, match="same place"):
+        write_seg(replace(case, input=replace(case.input, dicom={})), [file], tmp_path / "again.dcm")
 
 
 def test_an_empty_segmentation_is_refused(tmp_path):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import shutil
 import subprocess
 from dataclasses import replace
-from pathlib import Path
 
 import dicom_fixtures as fx
 import highdicom as hd
@@ -22,14 +22,15 @@ from SpineQuantLib.report.dicom_sr import write_sr
 LOWER, UPPER = "371885007", "371886008"
 
 
-@pytest.fixture
-def written(tmp_path: Path):
-    """A case, its source files, segmentation and report."""
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    """A case, its source files, segmentation and report; nobody may change them."""
+    folder = tmp_path_factory.mktemp("dicom")
     scan = fx.Scan.of()
-    case, files = fx.make_case(scan), fx.write_series(scan, tmp_path)
-    write_seg(case, files, tmp_path / "seg.dcm")
-    write_sr(case, files, tmp_path / "seg.dcm", tmp_path / "sr.dcm")
-    return case, files, pydicom.dcmread(tmp_path / "seg.dcm"), hd.sr.srread(tmp_path / "sr.dcm")
+    case, files = fx.make_case(scan), fx.write_series(scan, folder)
+    write_seg(case, files, folder / "seg.dcm")
+    write_sr(case, files, folder / "seg.dcm", folder / "sr.dcm")
+    return case, files, pydicom.dcmread(folder / "seg.dcm"), hd.sr.srread(folder / "sr.dcm")
 
 
 def groups(report) -> dict[str, object]:
@@ -183,6 +184,7 @@ def test_patient_and_study_are_those_of_the_source(written):
 
 def test_a_segmentation_of_another_study_is_refused(written, tmp_path):
     case, files, seg, _ = written
+    seg = copy.copy(seg)
     seg.StudyInstanceUID = "1.2.3"
     seg.save_as(tmp_path / "other.dcm")
     with pytest.raises(InputError, match="another study"):
@@ -192,10 +194,10 @@ def test_a_segmentation_of_another_study_is_refused(written, tmp_path):
 
 
 def test_nothing_to_report_is_refused(written, tmp_path):
-    case, files, *_ = written
+    case, files, seg, _ = written
     silent = replace(case, measurements=(), assessment=replace(case.assessment, verdict=Verdict.FAIL, scores=()))
     with pytest.raises(UnsuitableError, match="nothing was measured"):
-        write_sr(silent, files, tmp_path / "seg.dcm", tmp_path / "again.dcm")
+        write_sr(silent, files, seg.filename, tmp_path / "again.dcm")
 
 
 @pytest.mark.parametrize("multiframe", [False, True], ids=["single-frame", "multi-frame"])
