@@ -43,7 +43,7 @@ _COLOURS = {
 
 _GLYPH_MM = 1.2
 _FADING_MM = (5.0, 15.0)
-_CURVE_TOLERANCE_MM = 0.05
+_CURVE_TOLERANCE_MM = 0.02
 
 
 def _kind(geometry: Geometry) -> tuple[str, int]:
@@ -154,22 +154,25 @@ def add_markup(scene: Any, group: Sequence[Measurement]) -> Any:
     node.SetControlPointPositionsWorld(points)
     for n in range(node.GetNumberOfControlPoints()):
         node.SetNthControlPointLabel(n, "")
+    # Slicer then says the length or area again whenever a reader drags a point.
     if first.geometry.kind == "closed curve" and any(m.unit == "mm2" for m in group):
         node.GetMeasurement("area").SetEnabled(True)
+    if any(m.unit == "mm" for m in group):
+        node.GetMeasurement("length").SetEnabled(True)
     node.SetLocked(False)
     node.CreateDefaultDisplayNodes()
-    _style(slicer, node.GetDisplayNode(), first.structure)
+    _style(slicer, node.GetDisplayNode(), first)
     node.AddDefaultStorageNode()
     return node
 
 
-def _style(slicer: Any, display: Any, structure: Structure) -> None:
+def _style(slicer: Any, display: Any, measurement: Measurement) -> None:
     """Small, quiet glyphs without text: dozens of labels would hide the picture."""
-    display.SetSelectedColor(*_COLOURS[structure])
-    display.SetColor(*_COLOURS[structure])
+    display.SetSelectedColor(*_COLOURS[measurement.structure])
+    display.SetColor(*_COLOURS[measurement.structure])
     display.SetGlyphType(slicer.vtkMRMLMarkupsDisplayNode.Circle2D)
     display.SetUseGlyphScale(False)
-    display.SetGlyphSize(_GLYPH_MM)
+    display.SetGlyphSize(_GLYPH_MM if measurement.geometry.kind == "line" else _GLYPH_MM / 2)
     display.SetCurveLineSizeMode(slicer.vtkMRMLMarkupsDisplayNode.UseLineDiameter)
     display.SetLineDiameter(_GLYPH_MM / 3)
     # Lines beside the slice keep their colour as far as one slice of usual thickness.

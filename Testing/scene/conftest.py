@@ -128,10 +128,10 @@ def make_case(names: tuple[str, str, str] = ("L4", "L5", "S1"), code: str = "PIL
     return CaseResult(intensity.astype(np.float32), spine, members, measured, assessment, info, model, "CPU"), volume
 
 
-@pytest.fixture(params=["PIL", "LPS", "RAI", "ASR"])
-def case(request) -> tuple[CaseResult, sitk.Image]:
-    """A case whose volume is stored in one of several orders of axes, mirrored ones among them."""
-    return make_case(code=request.param)
+@pytest.fixture(scope="session")
+def build_case():
+    """:func:`make_case`."""
+    return make_case
 
 
 @pytest.fixture
