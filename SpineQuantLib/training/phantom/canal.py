@@ -79,7 +79,7 @@ class Sac:
         order = self.line[::-1, 2]
         index = np.arange(len(self.line), dtype=np.float32)
         at = np.interp(z, order, index[::-1]).astype(np.float32)
-        for _ in range(3):
+        for _ in range(2):
             (px, py, pz), (tx, ty, tz) = self._look(self.line, at), self._look(self.tangents, at)
             along = (x - px) * tx + (y - py) * ty + (z - pz) * tz
             at = np.clip(at + along / np.float32(_STEP), 0, len(self.line) - 1)

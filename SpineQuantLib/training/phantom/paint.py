@@ -90,6 +90,10 @@ class _Canvas:
         self._best[coarse][better] = mean[better]
         self.labels[coarse][better] = value
 
+    def solid(self, box: Box) -> np.ndarray:
+        """Which points of a box mostly belong to a body or disc, bool."""
+        return self._solid[box] >= 128
+
     def finish(self) -> Painting:
         """The painting; a voxel that is mostly background has no label."""
         empty = 1.0 - sum(self.occupancy.values())
@@ -124,7 +128,9 @@ def paint(anatomy: Anatomy, spec: PhantomSpec, lattice: Lattice, factors: tuple[
     noise = Noise.of(np.random.default_rng([spec.seed, 3]))
     canvas = _Canvas(lattice, factors, _background(lattice, factors, anatomy.column, spec, noise))
     column = anatomy.column
-    _paint_canal_fat(canvas, anatomy.sac)
+    sac_parts = list(_sac_parts(canvas, anatomy.sac))
+    for part in sac_parts:
+        _paint_canal_fat(canvas, part)
     for foramen in anatomy.foramina:
         _paint_recess(canvas, foramen)
     for body in (*column.bodies, *column.sacrum):
@@ -135,7 +141,8 @@ def paint(anatomy: Anatomy, spec: PhantomSpec, lattice: Lattice, factors: tuple[
         _paint_disc(canvas, disc, column, spec)
     for foramen in anatomy.foramina:
         _paint_foramen(canvas, foramen, spec)
-    _paint_sac(canvas, anatomy.sac, spec)
+    for part in sac_parts:
+        _paint_sac(canvas, part, anatomy.sac, spec)
     return canvas.finish()
 
 
@@ -158,8 +165,9 @@ def _paint_arch(canvas: _Canvas, body: Body) -> None:
     box, points = part
     depth = arch_depth(body, points)
     tissue = canvas.tissue[box]
+    tissue[(depth > -1.5) & (tissue == Tissue.MUSCLE)] = Tissue.FATTY_MUSCLE
     tissue[(depth > 0) & (tissue != Tissue.AIR)] = Tissue.CORTEX
-    tissue[depth > 1.0] = Tissue.MARROW
+    tissue[depth > 0.8] = Tissue.MARROW
 
 
 def _paint_body(canvas: _Canvas, body: Body) -> None:
@@ -238,7 +246,18 @@ def _paint_foramen(canvas: _Canvas, foramen: Foramen, spec: PhantomSpec) -> None
     canvas.claim(box, depth, Structure.FORAMEN, foramen_value(foramen.disc.upper.name, foramen.side))
 
 
-def _sac_parts(canvas: _Canvas, sac: Sac) -> Iterator[tuple[Box, Lattice]]:
+@dataclass(frozen=True)
+class _SacPart:
+    """A box around a piece of the sac: where it is, and each of its points as the sac sees it (see :class:`Sac`)."""
+
+    box: Box
+    at: np.ndarray
+    left: np.ndarray
+    behind: np.ndarray
+    depth: np.ndarray
+
+
+def _sac_parts(canvas: _Canvas, sac: Sac) -> Iterator[_SacPart]:
     """Boxes that cover the sac, one below the other, without overlap along the axis nearest to its course."""
     reach = float(max(sac.half_rl.max(), sac.half_ap.max()) * 1.35 + 4.0)
     whole = np.concatenate([sac.line - reach, sac.line + reach])
@@ -260,49 +279,40 @@ def _sac_parts(canvas: _Canvas, sac: Sac) -> Iterator[tuple[Box, Lattice]]:
         if part is None:
             continue
         box = tuple(slice(start, stop) if a == axis else s for a, s in enumerate(part))
-        yield box, canvas.lattice.cut(box)
+        place = sac.section_coordinates(canvas.lattice.cut(box))
+        yield _SacPart(box, *place, sac.free_depth(*place))
 
 
-def _paint_canal_fat(canvas: _Canvas, sac: Sac) -> None:
-    for box, points in _sac_parts(canvas, sac):
-        _, left, behind = place = sac.section_coordinates(points)
-        depth = sac.free_depth(*place)
-        # More fat behind the sac, in a wedge between the ligamenta flava.
-        room = 1.6 + 3.2 * np.clip(behind / 9.0, 0.0, 1.0) * np.clip(1.0 - np.abs(left) / 9.0, 0.0, 1.0)
-        canvas.tissue[box][depth > -room - 1.3] = Tissue.LIGAMENT
-        canvas.tissue[box][depth > -room] = Tissue.EPIDURAL_FAT
+def _paint_canal_fat(canvas: _Canvas, part: _SacPart) -> None:
+    # More fat behind the sac, in a wedge between the ligamenta flava.
+    room = 1.6 + 3.2 * np.clip(part.behind / 9.0, 0.0, 1.0) * np.clip(1.0 - np.abs(part.left) / 9.0, 0.0, 1.0)
+    tissue = canvas.tissue[part.box]
+    tissue[part.depth > -room - 1.3] = Tissue.LIGAMENT
+    tissue[part.depth > -room] = Tissue.EPIDURAL_FAT
 
 
-def _paint_sac(canvas: _Canvas, sac: Sac, spec: PhantomSpec) -> None:
-    conus = sac.column.discs[[b.name for b in sac.column.bodies].index("L1")].frame.origin
-    end = float(np.argmin(np.linalg.norm(sac.line - conus, axis=1)))
-    rng = np.random.default_rng([spec.seed, 5])
-    strands = rng.uniform(-1, 1, (26, 4))
-    for box, points in _sac_parts(canvas, sac):
-        place = at, left, behind = sac.section_coordinates(points)
-        depth = sac.free_depth(*place)
-        canvas.claim(box, depth, Structure.CANAL, CANAL_VALUE)
-        tissue = canvas.tissue[box]
-        free = (canvas._solid[box] < 128) & (depth > -0.6)
-        tissue[free] = Tissue.LIGAMENT
-        inside = free & (depth > 0.2)
-        tissue[inside] = Tissue.CSF
-        _paint_nerves(tissue, inside & (depth > 0.6), at, left, behind, sac, end, strands)
+def _paint_sac(canvas: _Canvas, part: _SacPart, sac: Sac, spec: PhantomSpec) -> None:
+    canvas.claim(part.box, part.depth, Structure.CANAL, CANAL_VALUE)
+    tissue = canvas.tissue[part.box]
+    free = ~canvas.solid(part.box) & (part.depth > -0.6)
+    tissue[free] = Tissue.LIGAMENT
+    tissue[free & (part.depth > 0.2)] = Tissue.CSF
+    _paint_nerves(tissue, free & (part.depth > 0.6), part, sac, spec)
 
 
 def _paint_nerves(
     tissue: np.ndarray,
     inside: np.ndarray,
-    at: np.ndarray,
-    left: np.ndarray,
-    behind: np.ndarray,
+    part: _SacPart,
     sac: Sac,
-    end: float,
-    strands: np.ndarray,
+    spec: PhantomSpec,
 ) -> None:
     """Cord and conus above, below them the roots of the cauda equina, which settle behind in a supine patient."""
+    conus = sac.column.discs[[b.name for b in sac.column.bodies].index("L1")].frame.origin
+    end = float(np.argmin(np.linalg.norm(sac.line - conus, axis=1)))
+    strands = np.random.default_rng([spec.seed, 5]).uniform(-1, 1, (26, 4))
     where = np.nonzero(inside)
-    at, left, behind = at[where], left[where], behind[where]
+    at, left, behind = part.at[where], part.left[where], part.behind[where]
     index = np.arange(len(sac.line))
     half_ap, half_rl = np.interp(at, index, sac.half_ap), np.interp(at, index, sac.half_rl)
     below = (at - end) * 0.5

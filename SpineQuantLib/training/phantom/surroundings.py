@@ -30,13 +30,14 @@ class Noise:
     @classmethod
     def of(cls, rng: np.random.Generator, size: int = 40) -> Noise:
         """Noise whose blobs are about two knots across."""
-        values = ndimage.gaussian_filter(rng.normal(size=(size, size, size)), 0.8, mode="wrap")
-        return cls((values / values.std()).astype(np.float32))
+        raw = rng.standard_normal((size,) * 3, dtype=np.float32)
+        values = ndimage.gaussian_filter(raw, 0.8, mode="wrap")
+        return cls(values / values.std())
 
     def at(self, *millimetres: np.ndarray, grain: tuple[float, float, float]) -> np.ndarray:
-        """Noise at points; ``grain`` gives the millimetres between knots along each axis."""
-        index = [c * np.float32(1 / g) for c, g in zip(millimetres, grain, strict=True)]
-        return ndimage.map_coordinates(self.values, np.broadcast_arrays(*index), order=1, mode="grid-wrap")
+        """Noise at points; three arrays (n,), and the millimetres between knots along each axis."""
+        index = np.stack([c * np.float32(1 / g) for c, g in zip(millimetres, grain, strict=True)])
+        return ndimage.map_coordinates(self.values, index, order=1, mode="grid-wrap")
 
 
 @dataclass(frozen=True)
@@ -89,10 +90,11 @@ def paint_surroundings(lattice: Lattice, column: Column, spec: PhantomSpec, nois
     s = np.float32(spec.body_scale)
     _paint_belly(tissue, x / s, y / s, left, posterior, up, noise)
     _paint_muscles(tissue, x / s, y / s, up / s, under - fat, noise)
-    _paint_vessels(tissue, x / s, y / s)
+    _paint_vessels(tissue, x / s, y / s, up / s)
     tissue[(under < fat) & (y > 0)] = Tissue.FAT
-    septa = np.abs(noise.at(left, posterior, up, grain=(8.0, 4.0, 10.0))) < 0.05
-    tissue[septa & (under < fat) & (y > 0)] = Tissue.SKIN
+    padding = np.nonzero((under < fat) & (under > 0) & (y > 0))
+    septa = noise.at(left[padding], posterior[padding], up[padding], grain=(8.0, 4.0, 10.0))
+    tissue[padding] = np.where(np.abs(septa) < 0.05, Tissue.SKIN, Tissue.FAT)
     tissue[(np.abs(under - fat) < 0.8) & (y > 0)] = Tissue.LIGAMENT
     tissue[under < 2.0] = Tissue.SKIN
     tissue[under < 0.0] = Tissue.AIR
@@ -109,11 +111,9 @@ def _paint_belly(
     noise: Noise,
 ) -> None:
     """Bowel and its gas in front of the retroperitoneal fat, and the abdominal wall."""
-    loops = noise.at(left, posterior, up, grain=(16.0, 13.0, 13.0))
-    belly = (y < -38.0) & (posterior > -108.0)
-    tissue[belly & (loops > -0.25)] = Tissue.BOWEL
-    tissue[belly & (loops > 1.25)] = Tissue.GAS
-    tissue[belly & (np.abs(loops + 0.25) < 0.09)] = Tissue.LIGAMENT
+    belly = np.nonzero((y < -38.0) & (posterior > -108.0))
+    loops = noise.at(left[belly], posterior[belly], up[belly], grain=(16.0, 13.0, 13.0))
+    tissue[belly] = np.select([loops > 1.5, loops > -0.25], [Tissue.GAS, Tissue.BOWEL], Tissue.FAT)
     wall = (posterior <= -108.0) & (posterior > -118.0)
     tissue[wall & (np.abs(x) > 4.0)] = Tissue.MUSCLE
     front = -142.0 + np.square(left) * np.float32(0.003)
@@ -132,20 +132,23 @@ def _paint_muscles(
     psoas = np.square((np.abs(x) - 25.0 - rx * 0.75) / rx) + np.square((y + 2.0 + 22.0 * forward) / ry) < 1.0
     tissue[psoas & (grow > 0)] = Tissue.MUSCLE
     back = (y > 14.0) & (under > 0.8)
-    tissue[back & (np.abs(x) < 75.0)] = Tissue.MUSCLE
-    fibres = noise.at(x + 31.0, y - 0.25 * up, up + 0.4 * y, grain=(6.0, 2.6, 28.0))
-    near = np.clip((46.0 - y) / 26.0, 0.0, 1.0) * np.clip((32.0 - np.abs(x)) / 14.0, 0.0, 1.0)
-    tissue[back & (fibres > 1.9 - 1.1 * near)] = Tissue.FAT
-    fascia = np.square((np.abs(x) - 30.0) / 26.0) + np.square((y - 43.0) / 24.0)
-    tissue[back & (np.abs(fascia - 1.0) < 0.035)] = Tissue.FAT
-    # Between the spinous processes: ligament with fat.
-    midline = back & (np.abs(x) < 3.2) & (y > 38.0)
-    tissue[midline] = np.where(fibres[midline] > 0.35, Tissue.FAT, Tissue.LIGAMENT)
+    muscle = np.nonzero(back & (np.abs(x) < 75.0))
+    mx, my, mz = x[muscle], y[muscle], up[muscle]
+    fibres = noise.at(mx + 31.0, my - 0.25 * mz, mz + 0.4 * my, grain=(5.0, 2.2, 16.0))
+    near = np.clip((46.0 - my) / 26.0, 0.0, 1.0) * np.clip((32.0 - np.abs(mx)) / 14.0, 0.0, 1.0)
+    fascia = np.square((np.abs(mx) - 30.0) / 26.0) + np.square((my - 43.0) / 24.0)
+    streaks = fibres + 1.3 * near + np.where(np.abs(fascia - 1.0) < 0.03, 1.6, 0.0)
+    # Between the spinous processes lies a ligament rich in fat.
+    streaks = np.where((np.abs(mx) < 3.2) & (my > 38.0), 1.25 + fibres, streaks)
+    tissue[muscle] = np.select([streaks > 2.1, streaks > 1.3], [Tissue.FAT, Tissue.FATTY_MUSCLE], Tissue.MUSCLE)
 
 
-def _paint_vessels(tissue: np.ndarray, x: np.ndarray, y: np.ndarray) -> None:
-    """Aorta to the left of the midline, inferior vena cava to the right, each in a dark wall."""
-    aorta = np.hypot(x - 9.0, y + 28.0)
-    cava = np.hypot((x + 14.0) * np.float32(0.85), y + 26.0)
-    for distance, radius in ((aorta, 8.5), (cava, 9.0)):
-        tissue[distance < radius] = Tissue.VESSEL
+def _paint_vessels(tissue: np.ndarray, x: np.ndarray, y: np.ndarray, up: np.ndarray) -> None:
+    """Aorta to the left of the midline, inferior vena cava to the right; below L4 they divide and leave sideways."""
+    apart = np.clip((-42.0 - up) / 55.0, 0.0, 1.2)
+    near = (y < -12.0) & (y > -60.0)
+    for side, middle, radius in ((1.0, 7.0, 7.5), (-1.0, 15.0, 8.5)):
+        across = side * x
+        for place in (middle + (26.0 - 0.4 * middle) * apart, middle - (26.0 + 0.6 * middle) * apart):
+            distance = np.hypot(across - place, y + 27.0 + 3.0 * apart)
+            tissue[near & (distance < radius * (1.0 - 0.35 * np.minimum(apart, 1.0)))] = Tissue.VESSEL

@@ -30,38 +30,40 @@ class Tissue(IntEnum):
     GAS = 15
     EPIDURAL_FAT = 16
     CLEFT = 17
+    FATTY_MUSCLE = 18
 
 
 # Mean intensity relative to the brightest tissue, and standard deviation inside the tissue, relative to its mean.
 _MEANS: dict[str, dict[Tissue, float]] = {
     "T2": {
         Tissue.AIR: 0.0, Tissue.SKIN: 0.3, Tissue.FAT: 0.74, Tissue.MUSCLE: 0.15, Tissue.MARROW: 0.36,
-        Tissue.CORTEX: 0.05, Tissue.ANNULUS: 0.11, Tissue.NUCLEUS: 0.52, Tissue.CSF: 0.95, Tissue.CORD: 0.5,
+        Tissue.CORTEX: 0.05, Tissue.ANNULUS: 0.11, Tissue.NUCLEUS: 0.58, Tissue.CSF: 0.95, Tissue.CORD: 0.5,
         Tissue.ROOT: 0.42, Tissue.LIGAMENT: 0.1, Tissue.VESSEL: 0.06, Tissue.VEIN: 0.6, Tissue.BOWEL: 0.3,
-        Tissue.GAS: 0.03, Tissue.EPIDURAL_FAT: 0.66, Tissue.CLEFT: 0.36,
+        Tissue.GAS: 0.03, Tissue.EPIDURAL_FAT: 0.66, Tissue.CLEFT: 0.36, Tissue.FATTY_MUSCLE: 0.33,
     },
     "T1": {
         Tissue.AIR: 0.0, Tissue.SKIN: 0.35, Tissue.FAT: 0.95, Tissue.MUSCLE: 0.27, Tissue.MARROW: 0.47,
         Tissue.CORTEX: 0.08, Tissue.ANNULUS: 0.22, Tissue.NUCLEUS: 0.28, Tissue.CSF: 0.15, Tissue.CORD: 0.36,
         Tissue.ROOT: 0.3, Tissue.LIGAMENT: 0.13, Tissue.VESSEL: 0.09, Tissue.VEIN: 0.25, Tissue.BOWEL: 0.3,
-        Tissue.GAS: 0.03, Tissue.EPIDURAL_FAT: 0.85, Tissue.CLEFT: 0.26,
+        Tissue.GAS: 0.03, Tissue.EPIDURAL_FAT: 0.85, Tissue.CLEFT: 0.26, Tissue.FATTY_MUSCLE: 0.48,
     },
     "STIR": {
         Tissue.AIR: 0.0, Tissue.SKIN: 0.25, Tissue.FAT: 0.07, Tissue.MUSCLE: 0.2, Tissue.MARROW: 0.13,
         Tissue.CORTEX: 0.05, Tissue.ANNULUS: 0.1, Tissue.NUCLEUS: 0.42, Tissue.CSF: 0.95, Tissue.CORD: 0.45,
         Tissue.ROOT: 0.4, Tissue.LIGAMENT: 0.09, Tissue.VESSEL: 0.07, Tissue.VEIN: 0.55, Tissue.BOWEL: 0.28,
-        Tissue.GAS: 0.03, Tissue.EPIDURAL_FAT: 0.09, Tissue.CLEFT: 0.3,
+        Tissue.GAS: 0.03, Tissue.EPIDURAL_FAT: 0.09, Tissue.CLEFT: 0.3, Tissue.FATTY_MUSCLE: 0.16,
     },
     "water": {
         Tissue.AIR: 0.0, Tissue.SKIN: 0.4, Tissue.FAT: 0.06, Tissue.MUSCLE: 0.4, Tissue.MARROW: 0.44,
         Tissue.CORTEX: 0.14, Tissue.ANNULUS: 0.42, Tissue.NUCLEUS: 0.85, Tissue.CSF: 0.92, Tissue.CORD: 0.7,
         Tissue.ROOT: 0.62, Tissue.LIGAMENT: 0.22, Tissue.VESSEL: 0.3, Tissue.VEIN: 0.6, Tissue.BOWEL: 0.42,
-        Tissue.GAS: 0.04, Tissue.EPIDURAL_FAT: 0.12, Tissue.CLEFT: 0.7,
+        Tissue.GAS: 0.04, Tissue.EPIDURAL_FAT: 0.12, Tissue.CLEFT: 0.7, Tissue.FATTY_MUSCLE: 0.3,
     },
 }  # fmt: skip
 _SPREAD = {
     Tissue.FAT: 0.10, Tissue.MUSCLE: 0.16, Tissue.MARROW: 0.10, Tissue.BOWEL: 0.35, Tissue.CSF: 0.05,
     Tissue.NUCLEUS: 0.08, Tissue.ANNULUS: 0.15, Tissue.LIGAMENT: 0.3, Tissue.EPIDURAL_FAT: 0.2, Tissue.CORD: 0.05,
+    Tissue.FATTY_MUSCLE: 0.3,
 }  # fmt: skip
 
 
