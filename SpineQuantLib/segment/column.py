@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,7 @@ from ..anatomy.structures import Structure
 from .curve import Curve, principal_curve, track
 from .regions import Region
 
-__all__ = ["Span", "body_spans", "find_column"]
+__all__ = ["Span", "body_spans", "fill_gaps", "find_column"]
 
 _AREA = 900.0
 _RADIUS = 35.0
@@ -21,14 +22,19 @@ _TYPICAL = 27.0
 _PLAUSIBLE = (11.0, 42.0)
 _DISC_GAP = 8.0
 _LEAST = 3.0
+_GAP = 1.6
 
 
 @dataclass(frozen=True)
 class Span:
-    """The stretch of the column's curve that a body takes, in mm of arc length, top to bottom."""
+    """The stretch of the column's curve that a body takes, in mm of arc length, top to bottom.
+
+    ``seen`` is False where a body must be, by the distance of its neighbours, but was not found.
+    """
 
     start: float
     stop: float
+    seen: bool = True
 
     @property
     def length(self) -> float:
@@ -71,6 +77,33 @@ def body_spans(region: Region, column: Curve) -> list[Span]:
     typical = _typical_length(raw, arc, disc)
     spans = _join(raw, arc, disc, typical)
     return [piece for span in spans for piece in _split(span, arc, body, disc, typical)]
+
+
+def fill_gaps(spans: list[Span]) -> list[Span]:
+    """Put unseen bodies where the distance between neighbours tells that one was missed.
+
+    Farther than any two missed bodies, the shorter part of the chain is something else and is left out.
+    """
+    if len(spans) < 2:
+        return spans
+    steps = np.diff([s.middle for s in spans])
+    usual = float(np.sort(steps)[(len(steps) - 1) // 2])
+    # Two bodies alone show no usual distance: their own height has to do.
+    lengths = [s.length for s in spans]
+    usual = min(usual, 2.0 * float(np.median(lengths)))
+    parts: list[list[Span]] = [[spans[0]]]
+    for above, below in itertools.pairwise(spans):
+        missing = max(round((below.middle - above.middle) / usual) - 1, 0)
+        if below.middle - above.middle <= _GAP * usual:
+            missing = 0
+        if missing > 2:
+            parts.append([below])
+            continue
+        pitch = (below.middle - above.middle) / (missing + 1)
+        half = 0.375 * pitch
+        middles = [above.middle + n * pitch for n in range(1, missing + 1)]
+        parts[-1] += [*(Span(m - half, m + half, seen=False) for m in middles), below]
+    return max(parts, key=lambda part: sum(s.length for s in part if s.seen))
 
 
 def _profile(region: Region, column: Curve) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -145,13 +178,13 @@ def _split(span: Span, arc: np.ndarray, body: np.ndarray, disc: np.ndarray, typi
     """Cut a span as long as several bodies where discs are likeliest, at about even distances."""
     if span.length <= 1.55 * typical:
         return [span]
-    number = max(int(round((span.length + _DISC_GAP) / (typical + _DISC_GAP))), 2)
+    number = max(round((span.length + _DISC_GAP) / (typical + _DISC_GAP)), 2)
     places = np.arange(span.start + 0.4 * typical, span.stop - 0.4 * typical, 1.0)
     cost = np.interp(places, arc, body - disc)
     even = span.length / number
     best = _cuts(places, cost, span, number, even)
     edges = [span.start, *best, span.stop]
-    return [Span(a, b) for a, b in zip(edges, edges[1:], strict=False)]
+    return [Span(a, b) for a, b in itertools.pairwise(edges)]
 
 
 def _cuts(places: np.ndarray, cost: np.ndarray, span: Span, number: int, even: float) -> list[float]:

@@ -51,7 +51,7 @@ class Curve:
         keep = np.concatenate([[True], np.diff(arc) > 1e-6])
         points, arc = points[keep], arc[keep]
         length = float(arc[-1])
-        even = np.linspace(0.0, length, max(int(round(length / _STEP)) + 1, 2))
+        even = np.linspace(0.0, length, max(round(length / _STEP) + 1, 2))
         inner = np.stack([np.interp(even, arc, points[:, a]) for a in range(3)], axis=1)
         reach = min(len(inner) - 1, 25)
         steps = np.arange(_STEP, _EXTENSION + _STEP, _STEP)[:, None]
@@ -139,7 +139,7 @@ def track(mask: np.ndarray, spacing: tuple[float, float, float], area: float) ->
 
 def _pieces(mask: np.ndarray, spacing: tuple[float, float, float], area: float) -> tuple[np.ndarray, np.ndarray]:
     """Centres (n, 3) in mm and weights (n,) 0–1 of the connected pieces in axial slabs, top down."""
-    rows = max(int(round(_SLAB / spacing[1])), 1)
+    rows = max(round(_SLAB / spacing[1]), 1)
     voxel = float(np.prod(spacing))
     centres, weights = [], []
     for start in range(0, mask.shape[1], rows):
@@ -208,6 +208,8 @@ def _fitted(arc: np.ndarray, points: np.ndarray, start: float, stop: float) -> n
         weights = np.linalg.lstsq(design, means, rcond=None)[0]
         return np.stack([np.ones_like(even), even], axis=1) @ weights
     spline = make_smoothing_spline(at, means, lam=_STIFFNESS)
-    return spline(np.clip(even, at[0], at[-1])) + np.clip(even - at[-1], 0, None)[:, None] * spline.derivative()(
-        at[-1]
-    ) + np.clip(even - at[0], None, 0)[:, None] * spline.derivative()(at[0])
+    return (
+        spline(np.clip(even, at[0], at[-1]))
+        + np.clip(even - at[-1], 0, None)[:, None] * spline.derivative()(at[-1])
+        + np.clip(even - at[0], None, 0)[:, None] * spline.derivative()(at[0])
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,7 +47,7 @@ def gaps_between(spans: list[Span], column: Curve, region: Region) -> list[Gap]:
     _, points = region.points(region.mask(Structure.DISC))
     arc, distance = column.project(points)
     gaps = []
-    for above, below in zip(spans, spans[1:], strict=False):
+    for above, below in itertools.pairwise(spans):
         middle = (above.stop + below.start) / 2
         down = column.tangent(middle)
         gap = Gap(middle, column.at(middle), down, False)
@@ -62,9 +63,7 @@ def gaps_between(spans: list[Span], column: Curve, region: Region) -> list[Gap]:
     return gaps
 
 
-def divide_bodies(
-    region: Region, column: Curve, sac: Curve | None, spans: list[Span], gaps: list[Gap]
-) -> np.ndarray:
+def divide_bodies(region: Region, column: Curve, sac: Curve | None, spans: list[Span], gaps: list[Gap]) -> np.ndarray:
     """Number every body.
 
     Bodies that touch are cut apart along the plane of the disc between them. What lies behind the dural sac (arches,
@@ -106,9 +105,7 @@ def _behind(points: np.ndarray, column: Curve, sac: Curve) -> np.ndarray:
 
 def _repair(labels: np.ndarray, box: tuple[slice, ...], number: int, spacing: tuple[float, float, float]) -> None:
     """Keep what is one body, join it where it is broken, and fill its holes; in place."""
-    pad = tuple(
-        slice(max(s.start - 3, 0), min(s.stop + 3, size)) for s, size in zip(box, labels.shape, strict=True)
-    )
+    pad = tuple(slice(max(s.start - 3, 0), min(s.stop + 3, size)) for s, size in zip(box, labels.shape, strict=True))
     crop = labels[pad]
     mask = crop == number
     kept, parts = keep_main(mask, spacing, reach=8.0)

@@ -1,0 +1,146 @@
+"""Names for the bodies of a column: counted upwards from S1, set by hand, or not given.
+
+A wrong level is worse than none. What speaks against the count therefore ends it: the vertebrae are then called V1,
+V2, … from below, and the doubts say why in a reader's words.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+from ..anatomy.levels import MAX_UNNAMED, column, is_unnamed, split_level, vertebra_value
+from ..case.errors import UnsuitableError
+from ..case.spine import Naming
+from .facts import BodyFacts
+from .sacrum import SacrumReading, read_sacrum
+
+__all__ = ["check_lowest_disc", "name_levels"]
+
+_MOST_ABOVE = 17
+
+
+def check_lowest_disc(lowest_disc: str) -> tuple[str, str]:
+    """Upper and lower vertebra of a level that a person gave.
+
+    Raises
+    ------
+    ValueError
+        If it is not a level between two neighbouring, named vertebrae.
+    """
+    upper, lower = split_level(lowest_disc)
+    if is_unnamed(vertebra_value(upper)):
+        raise ValueError(f"'{lowest_disc}' names no vertebrae; give the lowest disc in view as, for example, L5-S1")
+    return upper, lower
+
+
+def name_levels(bodies: Sequence[BodyFacts], lowest_disc: str | None = None) -> tuple[tuple[str | None, ...], Naming]:
+    """Names of bodies.
+
+    Parameters
+    ----------
+    bodies : sequence of BodyFacts
+        Top down, unseen ones included.
+    lowest_disc : str, optional
+        The level of the lowest disc between two bodies in view, as ``L5-S1``, given by a person.
+
+    Returns
+    -------
+    tuple
+        A name for each body, None for one that is a piece of the sacrum below S1; and how they were named.
+
+    Raises
+    ------
+    ValueError
+        If ``lowest_disc`` is not a level.
+    UnsuitableError
+        If there are more bodies than names.
+    """
+    reading = read_sacrum(bodies)
+    kept = len(bodies) - reading.below
+    if lowest_disc is not None:
+        names, naming = _by_hand(bodies[:kept], reading, lowest_disc)
+    else:
+        doubts = [*reading.contradictions, *_gaps(bodies[:kept]), *_too_many(kept - 1)]
+        if reading.index is None or doubts:
+            names = _unnamed(kept)
+            naming = Naming(False, "none", reading.evidence, (*doubts, *reading.doubts))
+        else:
+            names = column()[-kept:]
+            naming = Naming(True, "counted from S1", (*reading.evidence, _COUNT), reading.doubts)
+    evidence = (*naming.evidence, *_cut(bodies[:kept], names))
+    return (*names, *([None] * reading.below)), Naming(naming.named, naming.method, evidence, naming.doubts)
+
+
+_COUNT = "counted upwards from S1 as five lumbar vertebrae; ribs are not looked at"
+
+
+def _by_hand(bodies: Sequence[BodyFacts], reading: SacrumReading, lowest_disc: str) -> tuple[tuple[str, ...], Naming]:
+    """Names upwards from the lowest disc, and where the committee saw it otherwise."""
+    upper, lower = check_lowest_disc(lowest_disc)
+    names = _column_with(upper, lower)
+    names = names[: names.index(lower) + 1]
+    if len(bodies) > len(names):
+        raise UnsuitableError(
+            f"{len(bodies)} vertebral bodies are in view, but only {len(names)} vertebrae reach from C1 down to "
+            f"{lower}; check the level given for the lowest disc"
+        )
+    doubts = [*reading.doubts, *_gaps(bodies)]
+    if reading.index is not None and lower != "S1":
+        doubts.append(f"the committee takes a body in view for S1, while the lowest disc was set to {lowest_disc}")
+    if reading.index is None and lower == "S1":
+        doubts.append("the committee recognises no S1 in view; the name rests on the level set by hand")
+    doubts += [text for text in reading.contradictions if reading.index is not None]
+    evidence = (f"the lowest disc in view between two bodies was set to {lowest_disc} by hand", *reading.evidence)
+    return names[-len(bodies) :], Naming(True, "set by hand", evidence, tuple(doubts))
+
+
+def _column_with(upper: str, lower: str) -> tuple[str, ...]:
+    """The most usual column in which one vertebra lies just above another."""
+    counts = ((5, 12), (6, 12), (4, 12), (5, 13), (5, 11), (6, 13), (4, 13), (6, 11), (4, 11))
+    columns = (column(lumbar, thoracic) for lumbar, thoracic in counts)
+    return next(c for c in columns if (upper, lower) in itertools.pairwise(c))
+
+
+def _unnamed(number: int) -> tuple[str, ...]:
+    """V-names from the top down.
+
+    Raises
+    ------
+    UnsuitableError
+        If there are more bodies than a spine has.
+    """
+    if number > MAX_UNNAMED:
+        raise UnsuitableError(
+            f"{number} vertebral bodies were found in a row, more than a spine has; is this a spine MRI?"
+        )
+    return tuple(f"V{n}" for n in range(number, 0, -1))
+
+
+def _gaps(bodies: Sequence[BodyFacts]) -> list[str]:
+    """Doubts about bodies that were not seen, counted from below."""
+    return [
+        f"the distance between its neighbours tells that a body was missed, the {_ordinal(len(bodies) - n)} from below"
+        for n, body in enumerate(bodies)
+        if not body.seen
+    ]
+
+
+def _too_many(above: int) -> list[str]:
+    if above <= _MOST_ABOVE:
+        return []
+    return [f"{above} bodies above S1 are more than five lumbar and twelve thoracic vertebrae"]
+
+
+def _cut(bodies: Sequence[BodyFacts], names: Sequence[str]) -> list[str]:
+    """Words on bodies that the view cuts."""
+    return [
+        f"the {edge} edge of the view cuts the {name} body"
+        for body, name in zip(bodies, names, strict=True)
+        for edge in body.cut
+    ]
+
+
+def _ordinal(number: int) -> str:
+    endings = {1: "st", 2: "nd", 3: "rd"}
+    return f"{number}{'th' if 10 < number % 100 < 14 else endings.get(number % 10, 'th')}"
