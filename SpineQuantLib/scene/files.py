@@ -60,6 +60,7 @@ def write_scene(
         with show_in_views(host, nodes, result.spine), vtk_messages() as messages:
             written = host.scene.WriteToMRB(str(part))
         _check_written(written and zipfile.is_zipfile(part), mrb_path, messages)
+        _check_bundle(part, mrb_path)
 
 
 def write_segmentation(
@@ -93,6 +94,7 @@ def write_segmentation(
         provenance = provenance_of(result, settings, time)
         node = add_segmentation(host.scene, result.spine, volume_image, volume, name, provenance)
         _store(node, part, path)
+        _check_image(part, path)
 
 
 def write_markups(result: CaseResult, folder: Path) -> tuple[Path, ...]:
@@ -149,6 +151,21 @@ def _check_written(written: bool, path: Path, messages: list[str]) -> None:
     errors = [m for m in messages if m.startswith("ERROR")]
     if not written or errors:
         raise _cannot_write(path, "; ".join(errors) or "no reason given")
+
+
+def _check_image(part: Path, path: Path) -> None:
+    """Read an image back: MRML's writers do not notice that the disk is full and leave half an image."""
+    try:
+        sitk.ReadImage(str(part))
+    except RuntimeError as error:
+        raise _cannot_write(path, "what was written is not whole") from error
+
+
+def _check_bundle(part: Path, path: Path) -> None:
+    with zipfile.ZipFile(part) as bundle, tempfile.TemporaryDirectory(dir=part.parent) as folder:
+        for name in bundle.namelist():
+            if name.endswith(".nrrd"):
+                _check_image(Path(bundle.extract(name, folder)), path)
 
 
 def _cannot_write(path: Path, reason: object) -> OutputError:

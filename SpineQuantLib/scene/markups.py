@@ -154,9 +154,8 @@ def add_markup(scene: Any, group: Sequence[Measurement]) -> Any:
     node.SetControlPointPositionsWorld(points)
     for n in range(node.GetNumberOfControlPoints()):
         node.SetNthControlPointLabel(n, "")
-    # Slicer then says the length or area again whenever a reader drags a point.
-    if first.geometry.kind == "closed curve" and any(m.unit == "mm2" for m in group):
-        node.GetMeasurement("area").SetEnabled(True)
+    # Slicer then says the length again whenever a reader drags a point. It could say the area of a contour too, but
+    # it fits a surface for that, which makes every drag sluggish; one click in Markups turns it on where it is wanted.
     if any(m.unit == "mm" for m in group):
         node.GetMeasurement("length").SetEnabled(True)
     node.SetLocked(False)

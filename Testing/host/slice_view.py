@@ -54,7 +54,8 @@ def draw_slice(
     logic.SetMRMLApplicationLogic(host.application_logic)
     logic.SetMRMLScene(host.scene)
     host.application_logic.GetSliceLogics().AddItem(logic)
-    node = logic.AddSliceNode(f"Picture {orientation}")
+    # A view of a name that is taken would share the other's slice.
+    node = logic.AddSliceNode(f"Picture{host.scene.GetNumberOfNodes()}")
     node.SetDimensions(*size, 1)
     node.SetOrientation(orientation)
     logic.GetSliceCompositeNode().SetBackgroundVolumeID(volume_id)

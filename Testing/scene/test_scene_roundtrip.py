@@ -202,6 +202,7 @@ def test_markups_measure_what_was_measured(reopened):
             np.testing.assert_allclose(points, first.geometry.points, atol=1e-9)
             assert node.GetMeasurement("length").GetValue() == pytest.approx(first.value, abs=1e-6)
         elif first.unit == "mm2":
+            node.GetMeasurement("area").SetEnabled(True)
             assert node.GetMeasurement("area").GetValue() == pytest.approx(first.value, rel=0.005)
         else:
             assert node.GetCurveLengthWorld() == pytest.approx(first.value, rel=1e-3)
