@@ -15,7 +15,7 @@ import SimpleITK as sitk
 from ..case.errors import InputError, UnsuitableError
 from .volume import orientation_code
 
-__all__ = ["MAX_VOXELS", "check_file", "check_image", "check_size", "check_spacing"]
+__all__ = ["MAX_VOXELS", "check_file", "check_finite", "check_image", "check_size", "check_spacing"]
 
 MAX_VOXELS = 400_000_000
 """More than any spine MRI has (1024 × 1024 × 380); beyond it a header is taken to be damaged or hostile."""
@@ -105,6 +105,21 @@ def check_spacing(name: str, spacing: tuple[float, ...]) -> None:
         raise UnsuitableError(f"'{name}' has voxels of {text} mm; between {low:g} and {high:g} mm are expected")
 
 
+def check_finite(name: str, bad: int, total: int) -> tuple[str, ...]:
+    """Refuse more than 1 % of values that are NaN or infinite; a note where there are fewer.
+
+    Raises
+    ------
+    InputError
+        If there are too many.
+    """
+    if bad == 0:
+        return ()
+    if bad > MAX_NOT_FINITE * total:
+        raise InputError(f"'{name}': {bad / total:.0%} of its values are NaN or infinite; export it again")
+    return (f"{bad} values were NaN or infinite and were replaced",)
+
+
 def check_image(name: str, image: sitk.Image) -> tuple[sitk.Image, tuple[str, ...]]:
     """Check geometry and values of a volume that was read.
 
@@ -168,16 +183,13 @@ def _check_extent(name: str, image: sitk.Image) -> None:
 def _finite(name: str, image: sitk.Image) -> tuple[sitk.Image, tuple[str, ...]]:
     values = sitk.GetArrayViewFromImage(image)
     bad = ~np.isfinite(values)
-    count = int(bad.sum())
-    if count == 0:
+    notes = check_finite(name, int(bad.sum()), bad.size)
+    if not notes:
         return image, ()
-    share = count / bad.size
-    if share > MAX_NOT_FINITE:
-        raise InputError(f"'{name}': {share:.0%} of its values are NaN or infinite; export it again")
     mended = np.where(bad, values[~bad].min(), values).astype(np.float32)
     out = sitk.GetImageFromArray(mended)
     out.CopyInformation(image)
-    return out, (f"{count} values were NaN or infinite and were set to the lowest value",)
+    return out, notes
 
 
 def _check_values(name: str, values: np.ndarray) -> None:

@@ -13,6 +13,7 @@ import SimpleITK as sitk
 from ..case.errors import InputError, UnsuitableError
 from .checks import check_file, check_size, check_spacing
 from .nifti import check_nifti, looks_like_nifti
+from .silence import silence_libraries
 from .textheader import check_metaimage, check_nrrd, looks_like_metaimage, looks_like_nrrd
 
 __all__ = ["SUFFIXES", "hash_files", "read_file"]
@@ -122,20 +123,21 @@ def _is_gzip(path: Path) -> bool:
 
 
 def _read(path: Path, kind: str, stored: int) -> tuple[sitk.Image, tuple[str, ...]]:
-    sitk.ProcessObject.SetGlobalWarningDisplay(False)
     reader = sitk.ImageFileReader()
     reader.SetImageIO(_READERS[kind])
     reader.SetFileName(str(path))
     try:
-        reader.ReadImageInformation()
-        notes = _check_information(path.name, reader, stored)
-        reader.SetOutputPixelType(sitk.sitkFloat32)
-        image = reader.Execute()
+        with silence_libraries():
+            reader.ReadImageInformation()
+            notes = _check_information(path.name, reader, stored)
+            reader.SetOutputPixelType(sitk.sitkFloat32)
+            image = reader.Execute()
     except RuntimeError as error:
         raise _translated(path.name, str(error)) from None
-    for key in image.GetMetaDataKeys():
-        image.EraseMetaData(key)
-    return image, notes
+    # A copy of voxels and geometry leaves behind the header's free text, which may name the patient.
+    bare = sitk.GetImageFromArray(sitk.GetArrayViewFromImage(image))
+    bare.CopyInformation(image)
+    return bare, notes
 
 
 def _check_information(name: str, reader: sitk.ImageFileReader, stored: int) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Header of a NIfTI file, read by itself: ITK mends wrong voxel sizes and fills truncated files without a word."""
+"""A NIfTI file, looked at before ITK does: ITK mends voxel sizes, fills truncated files and replaces NaN in silence."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from ..case.errors import InputError, UnsuitableError
-from .checks import check_size, check_spacing
+from .checks import check_finite, check_size, check_spacing
 
 __all__ = ["NiftiHeader", "check_nifti", "looks_like_nifti"]
 
 _GZIP = b"\x1f\x8b"
 _CHUNK = 1 << 20
+_LONGEST_HEADER = 1 << 26
 _DAMAGED = (OSError, EOFError, zlib.error)
 
 
@@ -32,15 +33,22 @@ class NiftiHeader:
         Voxels along each axis, trailing axes of length one left out.
     spacing : tuple of float
         ``pixdim`` of the first three axes as written, whatever its sign.
-    end : int
-        Bytes up to the end of the voxels, uncompressed.
+    squeezed : bool
+        Whether there were such trailing axes.
+    offset, length : int
+        Bytes before the voxels, and of the voxels, uncompressed.
+    floats : str
+        NumPy type of the stored values where they are floating point; empty otherwise.
     qform, sform : np.ndarray or None
         (3, 3) columns: RAS millimetres per voxel along i, j, k; None where the header's code is 0.
     """
 
     shape: tuple[int, ...]
     spacing: tuple[float, ...]
-    end: int
+    squeezed: bool
+    offset: int
+    length: int
+    floats: str
     qform: np.ndarray | None
     sform: np.ndarray | None
 
@@ -59,12 +67,13 @@ def check_nifti(path: Path) -> tuple[str, ...]:
     Returns
     -------
     tuple of str
-        Notes about its orientation.
+        Notes about its axes, values and orientation.
 
     Raises
     ------
     InputError
-        If it is no NIfTI file, is damaged or truncated, or has no valid voxel size.
+        If it is no NIfTI file, is damaged or truncated, has no valid voxel size, or holds too many values that are
+        not finite.
     UnsuitableError
         If it is no volume, or its voxel sizes contradict each other.
     """
@@ -76,10 +85,17 @@ def check_nifti(path: Path) -> tuple[str, ...]:
     if layout is None:
         raise InputError(f"'{path.name}' is named as NIfTI, but holds something else; convert it first")
     header = _parse(path.name, head, *layout)
+    if len(header.shape) == 5 and header.shape[3] == 1:
+        raise UnsuitableError(
+            f"'{path.name}' has {header.shape[4]} values per voxel (colour, vectors): save it in grey"
+        )
     check_size(path.name, header.shape)
     check_spacing(path.name, header.spacing)
-    _check_length(path, header.end)
-    return _orientation_notes(path.name, header)
+    bad = _read_through(path, header)
+    notes = check_finite(path.name, bad, math.prod(header.shape))
+    if header.squeezed:
+        notes = ("4D with a single time point: read as a volume", *notes)
+    return (*notes, *_orientation_notes(path.name, header))
 
 
 def _open(path: Path) -> gzip.GzipFile:
@@ -110,21 +126,21 @@ def _parse(name: str, head: bytes, order: str, version: int) -> NiftiHeader:
         raise InputError(f"'{name}' is one half of a .hdr/.img pair; convert it to a single .nii.gz")
     if version == 1:
         dim = struct.unpack_from(f"{order}8h", head, 40)
-        bits = struct.unpack_from(f"{order}h", head, 72)[0]
+        kind, bits = struct.unpack_from(f"{order}2h", head, 70)
         pixdim = struct.unpack_from(f"{order}8f", head, 76)
         offset = struct.unpack_from(f"{order}f", head, 108)[0]
         codes = struct.unpack_from(f"{order}2h", head, 252)
         quaternion = struct.unpack_from(f"{order}3f", head, 256)
         rows = struct.unpack_from(f"{order}12f", head, 280)
     else:
-        bits = struct.unpack_from(f"{order}h", head, 14)[0]
+        kind, bits = struct.unpack_from(f"{order}2h", head, 12)
         dim = struct.unpack_from(f"{order}8q", head, 16)
         pixdim = struct.unpack_from(f"{order}8d", head, 104)
         offset = struct.unpack_from(f"{order}q", head, 168)[0]
         codes = struct.unpack_from(f"{order}2i", head, 344)
         quaternion = struct.unpack_from(f"{order}3d", head, 352)
         rows = struct.unpack_from(f"{order}12d", head, 400)
-    if not 1 <= dim[0] <= 7 or bits < 1 or not math.isfinite(offset) or offset < 0:
+    if not 1 <= dim[0] <= 7 or bits < 1 or not 0 <= offset <= _LONGEST_HEADER:
         raise InputError(f"'{name}' has a damaged NIfTI header")
     shape = list(dim[1 : dim[0] + 1])
     while len(shape) > 3 and shape[-1] == 1:
@@ -132,11 +148,14 @@ def _parse(name: str, head: bytes, order: str, version: int) -> NiftiHeader:
     spacing = pixdim[1 : min(len(shape), 3) + 1]
     sform = np.array(rows).reshape(3, 4)[:, :3] if codes[1] > 0 else None
     return NiftiHeader(
-        tuple(shape),
-        spacing,
-        int(offset) + math.prod(max(n, 0) for n in shape) * bits // 8,
-        _qform(quaternion, pixdim) if codes[0] > 0 else None,
-        sform,
+        shape=tuple(shape),
+        spacing=spacing,
+        squeezed=len(shape) < dim[0],
+        offset=int(offset),
+        length=math.prod(max(n, 0) for n in shape) * bits // 8,
+        floats={16: f"{order}f4", 64: f"{order}f8"}.get(kind, ""),
+        qform=_qform(quaternion, pixdim) if codes[0] > 0 else None,
+        sform=sform,
     )
 
 
@@ -151,24 +170,28 @@ def _qform(quaternion: tuple[float, ...], pixdim: tuple[float, ...]) -> np.ndarr
     return matrix * np.array([pixdim[1], pixdim[2], pixdim[3] * handed])
 
 
-def _check_length(path: Path, end: int) -> None:
-    """Refuse a file that ends before its voxels do, or whose compressed stream is damaged."""
+def _read_through(path: Path, header: NiftiHeader) -> int:
+    """Number of values that are not finite; refuses a file that ends early or whose compressed stream is damaged."""
     short = f"'{path.name}' is truncated: it ends before its last voxel; copy or download it again"
-    have = 0
+    left, bad = header.length, 0
     try:
         with _open(path) as file:
-            # One chunk past the end makes gzip verify its checksum, unless something long is appended.
-            while have <= end + _CHUNK:
-                chunk = file.read(_CHUNK)
+            file.read(header.offset)
+            while left > 0:
+                chunk = file.read(min(_CHUNK, left))
                 if not chunk:
-                    break
-                have += len(chunk)
+                    raise InputError(short)
+                left -= len(chunk)
+                if header.floats:
+                    whole = len(chunk) - len(chunk) % np.dtype(header.floats).itemsize
+                    bad += int((~np.isfinite(np.frombuffer(chunk[:whole], header.floats))).sum())
+            # Reading up to the end makes gzip verify its checksum, unless something long is appended.
+            file.read(_CHUNK)
     except EOFError:
         raise InputError(short) from None
     except _DAMAGED:
         raise InputError(f"'{path.name}' is damaged: its checksum is wrong; copy or download it again") from None
-    if have < end:
-        raise InputError(short)
+    return bad
 
 
 def _orientation_notes(name: str, header: NiftiHeader) -> tuple[str, ...]:

@@ -50,7 +50,7 @@ def read_volume(path: Path, series: str | None = None) -> SpineVolume:
         raise InputError(f"--series chooses among DICOM series; '{path.name}' holds a single volume")
     else:
         image, kind, files, notes = read_file(path)
-    image, more = check_image(path.name, image)
+    image, more = check_image(path.resolve().name, image)
     contrast, evidence = recognise_contrast(image, acquisition)
     info = InputInfo(
         path=path,

@@ -137,5 +137,6 @@ def resample_like(
     channels = array.reshape(-1, *grid.shape)
     out = np.empty((len(channels), *target.shape), dtype)
     for n, channel in enumerate(channels):
-        out[n] = sitk.GetArrayViewFromImage(resampler.Execute(grid.image(channel.astype(dtype, copy=False))))
+        carried = resampler.Execute(grid.image(channel.astype(dtype, copy=False)))
+        out[n] = sitk.GetArrayViewFromImage(carried)
     return out.reshape(*array.shape[:-3], *target.shape)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -54,7 +55,7 @@ class Candidate:
     def rank(self) -> tuple[float, ...]:
         """Larger is better, first things first."""
         sagittal, proper, contrast, region = self.kind
-        spacing = self.stack.spacing
+        pixel = self.stack.first.pixel_spacing
         count = len(self.stack.slices)
         return (
             sagittal,
@@ -63,7 +64,7 @@ class Candidate:
             _PREFERENCE[contrast],
             not self.stack.first.acquisition.fat_suppressed,
             count >= MIN_VOXELS_PER_AXIS,
-            -round(max(spacing[:2]), 2) if spacing else -100.0,
+            -round(max(pixel), 2) if pixel else -math.inf,
             count,
             self.number or 0,
         )
@@ -150,7 +151,7 @@ def _asked_for(found: Sequence[Candidate], series: str) -> list[Candidate]:
     for test in tests:
         hits = [c for c in found if test(c)]
         if len({c.stack.first.series_uid for c in hits}) > 1:
-            raise InputError(f"--series '{wanted}' fits several: {_list(hits, uids=True)}; give the UID")
+            raise InputError(f"--series '{wanted}' fits several: {_list(hits, uids=True)}; give its number or UID")
         if hits:
             return hits
     raise InputError(f"--series '{wanted}' fits none of: {_list(found)}")

@@ -12,6 +12,7 @@ from pydicom.pixels import iter_pixels
 from pydicom.uid import UID, ImplicitVRLittleEndian
 
 from ...case.errors import InputError, UnsuitableError
+from ..silence import silence_libraries
 from .scan import quiet
 from .slices import DAMAGED, Slice
 from .stacks import Stack
@@ -88,28 +89,31 @@ def _planes(path: Path, frames: list[Slice]) -> Iterator[np.ndarray]:
         if "TransferSyntaxUID" not in dataset.file_meta:
             dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
         syntax = UID(dataset.file_meta.TransferSyntaxUID).name
-        unused = int(dataset.BitsAllocated) - int(dataset.BitsStored)
+        bits = int(dataset.BitsStored)
         stored = list(iter_pixels(dataset, indices=[s.frame for s in frames]))
     except _UNDECODABLE as error:
-        if len(frames) == 1 and "missing dependencies" in str(error):
+        # GDCM turns MONOCHROME1 over by itself, about another value; of several frames it may change the order.
+        if len(frames) == 1 and "missing dependencies" in str(error) and not frames[0].inverted:
             yield _by_gdcm(path, frames[0], syntax)
             return
         raise InputError(_reason(path, syntax, error)) from None
     for s, plane in zip(frames, stored, strict=True):
         if plane.shape != (s.rows, s.columns):
             raise InputError(f"'{path.name}' is damaged: its pixels do not fill {s.columns} × {s.rows}")
+        unused = 8 * plane.dtype.itemsize - bits
         if unused > 0 and plane.dtype.kind in "iu":
             plane = (plane << unused) >> unused
         yield (plane.astype(np.float64) * s.slope + s.intercept).astype(np.float32)
 
 
 def _by_gdcm(path: Path, s: Slice, syntax: str) -> np.ndarray:
+    """A plane decoded and rescaled by ITK."""
     reader = sitk.ImageFileReader()
     reader.SetImageIO("GDCMImageIO")
     reader.SetFileName(str(path))
-    sitk.ProcessObject.SetGlobalWarningDisplay(False)
     try:
-        plane = sitk.GetArrayFromImage(reader.Execute()).reshape(s.rows, s.columns)
+        with silence_libraries():
+            plane = sitk.GetArrayFromImage(reader.Execute()).reshape(s.rows, s.columns)
     except (RuntimeError, ValueError):
         raise InputError(
             f"'{path.name}' is compressed as {syntax}, which cannot be decoded here; store it uncompressed"
