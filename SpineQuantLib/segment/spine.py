@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from scipy import ndimage
 
@@ -113,7 +115,7 @@ def _label(
     """Label values, uint16, from numbered objects; a disc or foramen needs a named body on either side of it."""
     paired = [name if below is not None else None for name, below in zip(names, [*names[1:], None], strict=True)]
 
-    def values(of: list[str | None], value) -> np.ndarray:
+    def values(of: list[str | None], value: Callable[[str], int]) -> np.ndarray:
         return np.array([0, *(0 if name is None else value(name) for name in of)], np.uint16)
 
     labels = np.where(canal, np.uint16(CANAL_VALUE), values(paired, disc_value)[discs])
