@@ -93,7 +93,7 @@ def _discs(panel: Panel, material: Material, shown: dict[int, np.ndarray], measu
         if label.structure is not Structure.DISC:
             continue
         front = points[points[:, 0].argmin()]
-        x = max(front[0] - 3, panel.box.left + 26)
+        x = front[0] - 3
         panel.text(x, front[1] - 2.2, label.level, label.colour, 8.5, "right")
         if label.level in heights:
             panel.text(x, front[1] + 2.6, f"{heights[label.level]:.1f} mm", size=8.5, align="right")

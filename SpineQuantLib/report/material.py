@@ -118,13 +118,9 @@ class Material:
             return view.box
         (dy, dx), whole = view.step, view.box
         found = Box(columns.min() * dx, columns.max() * dx, rows.min() * dy, rows.max() * dy).grown(_MARGIN)
-        # Room for the names of the levels in front of the spine and for the numbers behind it.
-        return Box(
-            max(found.left - 14, whole.left),
-            min(found.right + 8, whole.right),
-            max(found.top, whole.top),
-            min(found.bottom, whole.bottom),
-        )
+        # Room for the names of the levels in front of the spine and for the numbers behind it, even where a narrow
+        # field of view leaves only black there.
+        return Box(found.left - 14, found.right + 8, max(found.top, whole.top), min(found.bottom, whole.bottom))
 
     def foramen_slice(self, upper: str, level: str, side: Side) -> int | None:
         """Slice a foramen was measured on, or else the one that shows most of it; None where there is none."""
