@@ -123,7 +123,7 @@ def load_terminology(logic: Any, folder: Path) -> None:
         with vtk_messages() as messages:
             loaded = load(str(folder / name))
         if not loaded:
-            raise InputError(f"the terminology {folder / name} cannot be read; install SpineQuant again. {messages}")
+            raise InputError(f"cannot read {folder / name} ({'; '.join(messages)}); install SpineQuant again")
 
 
 if __name__ == "__main__":

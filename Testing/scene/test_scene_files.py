@@ -188,7 +188,6 @@ except OutputError as error:
     ("call", "limit", "name"),
     [
         ("write_scene(result, volume, Path('scene.mrb'))", 60_000, "scene.mrb"),
-        ("write_scene(result, volume, Path('scene.mrb'))", 3_000, "scene.mrb"),
         ("write_segmentation(result, volume, Path('s.seg.nrrd'))", 2_000, "s.seg.nrrd"),
         ("write_markups(result, Path('markups'))", 1_000, "markups"),
     ],
