@@ -27,7 +27,7 @@ _DEEP_MM = (30.0, 110.0)
 _CANAL_DEPTH_MM = (35.0, 130.0)
 _NO_CANAL = -1.0
 
-# Measured on 68 lumbar volumes of four sources (18 T2, 3 T1, 2 TIRM, 44 water images) and one thoracolumbar T2.
+# Measured on 68 lumbar volumes of four sources (19 T2, 3 T1, 2 TIRM, 44 water images) and one thoracolumbar T2.
 _T1_TUBE, _T1_FAT = 0.47, 2.4
 _T2_TUBE, _T2_FAT = 0.55, 2.2
 _T1_SAC, _FLUID_SAC = 1.1, 1.4

@@ -318,6 +318,13 @@ def test_pixels_cut_off(tmp_path: Path) -> None:
     refused(paths[5], InputError, "truncated")
 
 
+def test_unknown_transfer_syntax(tmp_path: Path) -> None:
+    for path in fx.write_series(tmp_path, fx.Series()):
+        data = path.read_bytes()
+        path.write_bytes(data.replace(b"1.2.840.10008.1.2.1\0", b"1.2.840.10008.1\n9.9\0", 1))
+    refused(tmp_path, InputError, "")
+
+
 def test_header_cut_off(tmp_path: Path) -> None:
     paths = fx.write_series(tmp_path, fx.Series())
     for path in paths:

@@ -88,7 +88,8 @@ def _planes(path: Path, frames: list[Slice]) -> Iterator[np.ndarray]:
         dataset = pydicom.dcmread(path, force=True)
         if "TransferSyntaxUID" not in dataset.file_meta:
             dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
-        syntax = UID(dataset.file_meta.TransferSyntaxUID).name
+        uid = UID(dataset.file_meta.TransferSyntaxUID)
+        syntax = uid.name if uid.is_transfer_syntax else "an unknown transfer syntax"
         bits = int(dataset.BitsStored)
         stored = list(iter_pixels(dataset, indices=[s.frame for s in frames]))
     except _UNDECODABLE as error:
