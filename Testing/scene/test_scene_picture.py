@@ -14,6 +14,8 @@ from SpineQuantLib.scene.host import new_host
 
 pytest.importorskip("slicer", reason="slicer-core is not installed")
 
+pytestmark = pytest.mark.usefixtures("off_screen")
+
 _SPEC = importlib.util.spec_from_file_location(
     "slice_view", Path(__file__).parents[1] / "host" / "slice_view.py"
 )  # fmt: skip
