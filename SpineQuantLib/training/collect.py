@@ -19,9 +19,10 @@ import SimpleITK as sitk
 from ..case.grid import Grid, to_reading_order
 from ..models.network import NetworkConfig
 from ..models.preprocess import normalise
+from .phantom import PhantomSpec, make_phantom
 from .targets import target_of
 
-__all__ = ["CachedCase", "LabelledVolume", "cache_volume", "read_index", "read_split"]
+__all__ = ["CachedCase", "LabelledVolume", "cache_phantom", "cache_volume", "read_index", "read_split", "write_split"]
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,8 @@ class LabelledVolume:
         ``train`` or ``validation``.
     complete : bool
         Whether ``labels`` labels all that is in view.
+    sacrum : tuple of (float, float)
+        Outline of the S1 body on the mid-sagittal slice as (i, j) pixels in reading order, where ``labels`` lacks it.
     """
 
     id: str
@@ -54,6 +57,7 @@ class LabelledVolume:
     annotations: tuple[Path, ...] = ()
     split: str = "train"
     complete: bool = False
+    sacrum: tuple[tuple[float, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -72,8 +76,8 @@ class CachedCase:
 def read_index(path: Path) -> list[LabelledVolume]:
     """Index of labelled volumes.
 
-    The CSV has the columns ``id, subject, contrast, image, labels, annotations, split, complete``; paths are relative
-    to it, several annotations are separated by a semicolon.
+    The CSV has the columns ``id, subject, contrast, image, labels, annotations, split, complete, sacrum``; paths are
+    relative to it, several annotations are separated by a semicolon, ``sacrum`` is ``i,j i,j i,j i,j``.
 
     Raises
     ------
@@ -107,6 +111,7 @@ def read_index(path: Path) -> list[LabelledVolume]:
                 tuple(paths[2:]),
                 row["split"],
                 complete,
+                tuple(tuple(map(float, c.split(","))) for c in row.get("sacrum", "").split()),
             )
         )
     return out
@@ -148,7 +153,7 @@ def cache_volume(volume: LabelledVolume, folder: Path, config: NetworkConfig) ->
     if not np.allclose(grid.spacing[1:], config.spacing[1:], rtol=0.05):
         raise ValueError(f"{volume.id}: pixels of {grid.spacing[1:]} mm; resample to {config.spacing[1:]} first")
     annotation = _array(volume.annotations[0])[0] if volume.annotations else None
-    target = target_of(labels, grid.spacing, annotation, volume.complete)
+    target = target_of(labels, grid.spacing, annotation, volume.complete, volume.sacrum)
     cases = []
     for n, (part, merged, slice_mm) in enumerate(_groups(image, target, grid.spacing[0], config)):
         case = CachedCase(
@@ -160,9 +165,25 @@ def cache_volume(volume: LabelledVolume, folder: Path, config: NetworkConfig) ->
             volume.complete,
             (slice_mm, *grid.spacing[1:]),
         )
-        np.savez_compressed(folder / case.file, image=normalise(part).astype(np.float16), target=merged)
+        _store(folder, case, part, merged)
         cases.append(case)
     return cases
+
+
+def cache_phantom(spec: PhantomSpec, folder: Path) -> CachedCase:
+    """Draw a phantom, on its own grid, into the cache as a completely labelled training case."""
+    phantom = make_phantom(spec)
+    image, labels = to_reading_order(phantom.image), to_reading_order(phantom.labels)
+    spacing = Grid.of(image).spacing
+    target = target_of(sitk.GetArrayFromImage(labels), spacing, complete=True)
+    name = f"phantom-{spec.seed:04d}"
+    case = CachedCase(f"{name}.npz", name, name, spec.contrast, "train", True, spacing)
+    _store(folder, case, sitk.GetArrayFromImage(image), target)
+    return case
+
+
+def _store(folder: Path, case: CachedCase, image: np.ndarray, target: np.ndarray) -> None:
+    np.savez_compressed(folder / case.file, image=normalise(image).astype(np.float16), target=target)
 
 
 def write_split(cases: list[CachedCase], folder: Path) -> None:

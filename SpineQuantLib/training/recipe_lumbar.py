@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from .recipe_sacrum import CORNERS
+
 __all__ = ["VALIDATION", "write_index"]
 
 VALIDATION = frozenset(
@@ -55,6 +57,7 @@ def write_index(data: Path, path: Path) -> pd.DataFrame:
                 "annotations": ";".join(str(p.resolve()) for p in drawn if p.exists()),
                 "split": "validation" if row["subject"] in VALIDATION else "train",
                 "complete": "",
+                "sacrum": " ".join(f"{i},{j}" for i, j in CORNERS.get(row["id"], ())),
             }
         )
     index = pd.DataFrame(rows)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
+from scipy import ndimage
+from skimage.draw import polygon2mask
 
 from ..anatomy.labels import CANAL_VALUE, describe
 from ..anatomy.levels import SACRUM_VALUE, VERTEBRA_VALUES
@@ -18,6 +20,9 @@ __all__ = ["network_classes", "target_of"]
 B = NetworkClass
 _ABOVE = 22.0
 """Millimetres above the centre of the topmost labelled body where unlabelled anatomy begins."""
+_NEAR_MIDLINE = 10.0
+_OUTLINE_ERROR = 2
+"""Pixels by which an outline of four corners may miss the border."""
 
 
 def network_classes(labels: np.ndarray) -> np.ndarray:
@@ -45,6 +50,7 @@ def target_of(
     spacing: tuple[float, float, float],
     annotation: np.ndarray | None = None,
     complete: bool = False,
+    sacrum: tuple[tuple[float, float], ...] = (),
 ) -> np.ndarray:
     """Bit sets of the classes that each voxel may belong to.
 
@@ -59,6 +65,8 @@ def target_of(
         Sac and foramina of the same volume; a drawn sac is complete, a foramen that is not drawn is unknown.
     complete : bool
         True where ``labels`` labels everything in view (phantoms).
+    sacrum : tuple of (float, float), optional
+        Outline of S1 on the mid-sagittal slice, (i, j) pixels; it is taken to hold near the midline.
 
     Returns
     -------
@@ -86,6 +94,8 @@ def target_of(
         _mark_bodies(target, labels, values, spacing)
     else:
         _mark_discs(target, labels, values, corridor)
+    if sacrum:
+        _mark_sacrum(target, labels, values[-1], np.array(sacrum), spacing)
     if annotation is not None:
         _mark_annotation(target, annotation, labels)
     return target
@@ -118,6 +128,24 @@ def _mark_discs(target: np.ndarray, labels: np.ndarray, values: list[int], corri
     permit(target, near & ~between, B.SACRUM, B.BODY)
     for value in values:
         set_class(target, labels == value, B.DISC)
+
+
+def _mark_sacrum(
+    target: np.ndarray, labels: np.ndarray, lowest: int, outline: np.ndarray, spacing: tuple[float, float, float]
+) -> None:
+    """S1 and the disc above it on the slices near the midline, where S1's outline hardly changes."""
+    middle = np.argwhere(labels == lowest)[:, 0].mean()
+    near = np.abs(np.arange(target.shape[0]) - middle)[:, None, None] * spacing[0] <= _NEAR_MIDLINE
+    inside = polygon2mask(target.shape[1:], outline[:, ::-1])
+    ring = ndimage.binary_dilation(inside, iterations=_OUTLINE_ERROR) & ~inside
+    body = near & inside[None] & (labels == 0)
+    forbid(target, np.broadcast_to(near & ~(inside | ring)[None], target.shape), B.SACRUM)
+    if lowest < 100:
+        disc, doubtful = disc_between((labels == lowest) & near, body, spacing)
+        set_class(target, disc & ~(near & ring[None]), B.DISC)
+        permit(target, doubtful, B.DISC, B.BACKGROUND)
+    permit(target, near & ring[None] & (labels == 0), B.SACRUM, B.DISC, B.BACKGROUND)
+    set_class(target, body, B.SACRUM)
 
 
 def _mark_annotation(target: np.ndarray, annotation: np.ndarray, labels: np.ndarray) -> None:
