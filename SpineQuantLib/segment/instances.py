@@ -20,6 +20,8 @@ _PAST_END = 10.0
 _DISC_REACH = 38.0
 _MAX_TILT = 30.0
 _MIN_DISC = 100.0
+_PAST_LAST = 20.0
+_DISC_SHIFT = 22.0
 
 
 @dataclass(frozen=True)
@@ -168,8 +170,9 @@ def keep_main(
 def divide_discs(region: Region, column: Curve, sac: Curve | None, spans: list[Span], gaps: list[Gap]) -> np.ndarray:
     """Number every disc by the body above it.
 
-    A disc lies between the middles of two neighbouring bodies; above the first and below the last there is no pair
-    to give it to. Of several pieces the main one is kept with what hangs together with it.
+    A disc lies between the middles of two neighbouring bodies; above the first there is no body to give it to. One
+    below the last body is numbered too, since it tells whether that body is the end of the column. Of several pieces
+    the main one is kept with what hangs together with it.
 
     Returns
     -------
@@ -178,22 +181,23 @@ def divide_discs(region: Region, column: Curve, sac: Curve | None, spans: list[S
     """
     discs = np.zeros(region.sacrum.shape, np.int16)
     index, points = region.points(region.mask(Structure.DISC))
-    if not gaps or not len(index):
+    if not len(index):
         return discs
     arc, distance = column.project(points)
     number = np.searchsorted([s.middle for s in spans], arc)
-    near = (distance <= _DISC_REACH) & (number > 0) & (number < len(spans))
+    near = (distance <= _DISC_REACH) & (number > 0) & (arc < spans[-1].stop + _PAST_LAST)
     if sac is not None:
         near &= ~_behind(points, column, sac)
     discs[tuple(index[near].T)] = number[near]
-    for n, box in enumerate(ndimage.find_objects(discs, len(gaps)), start=1):
+    for n, box in enumerate(ndimage.find_objects(discs, len(spans)), start=1):
         if box is None:
             continue
         crop = discs[box]
         mask = crop == n
         kept, _ = keep_main(mask, region.spacing, reach=6.0)
         middle = region.millimetres(np.argwhere(kept).mean(axis=0) + [s.start for s in box])
-        if kept.sum() * np.prod(region.spacing) < _MIN_DISC or np.linalg.norm(middle - column.at(gaps[n - 1].arc)) > 22:
+        place = column.at(gaps[n - 1].arc if n <= len(gaps) else spans[-1].stop + 5.0)
+        if kept.sum() * np.prod(region.spacing) < _MIN_DISC or np.linalg.norm(middle - place) > _DISC_SHIFT:
             kept[:] = False
         crop[mask & ~kept] = 0
     return discs

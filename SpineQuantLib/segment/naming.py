@@ -91,6 +91,11 @@ def _by_hand(bodies: Sequence[BodyFacts], reading: SacrumReading, lowest_disc: s
     if reading.index is None and lower == "S1":
         doubts.append("the committee recognises no S1 in view; the name rests on the level set by hand")
     doubts += [text for text in reading.contradictions if reading.index is not None]
+    if bodies[-1].disc_below > 0 and reading.index is None:
+        doubts.append(
+            "a disc is seen below the lowest body as well, without a body under it; "
+            f"{lowest_disc} was taken for the disc above that body"
+        )
     evidence = (f"the lowest disc in view between two bodies was set to {lowest_disc} by hand", *reading.evidence)
     return names[-len(bodies) :], Naming(True, "set by hand", evidence, tuple(doubts))
 

@@ -94,7 +94,9 @@ def _settle(region: Region, column: Curve | None, sac: Curve | None) -> tuple[li
         bodies = divide_bodies(region, column, sac, filled, gaps)
         volume = np.bincount(bodies.ravel(), minlength=len(filled) + 1)[1:] * float(np.prod(region.spacing))
         usual = np.median([v for v, span in zip(volume, filled, strict=True) if span.seen])
-        tiny = volume < max(_LEAST_BODY, _LEAST_SHARE * usual)
+        # Of a body at the edge of the view a sliver may be all there is to see.
+        least = np.where(_at_edge(region, bodies, len(filled)), _LEAST_BODY, max(_LEAST_BODY, _LEAST_SHARE * usual))
+        tiny = volume < least
         seen = [span for span, small in zip(filled, tiny, strict=True) if span.seen and not small]
         if sum(span.seen for span in filled) == len(seen):
             # Crumbs where a body was missed are not that body.
@@ -103,6 +105,17 @@ def _settle(region: Region, column: Curve | None, sac: Curve | None) -> tuple[li
                 return filled, gaps, bodies
         spans = seen
     raise UnsuitableError(f"{_NO_SPINE}: fewer than two vertebral bodies were recognised. {_ADVICE}")
+
+
+def _at_edge(region: Region, bodies: np.ndarray, number: int) -> np.ndarray:
+    """Whether each of the numbered bodies touches the edge of the view, bool (number,)."""
+    touching = np.zeros(number + 1, bool)
+    for axis, (part, size) in enumerate(zip(region.box, region.shape, strict=True)):
+        if part.start == 0:
+            touching[bodies.take(0, axis=axis)] = True
+        if part.stop == size:
+            touching[bodies.take(-1, axis=axis)] = True
+    return touching[1:]
 
 
 def _label(
