@@ -1,0 +1,123 @@
+"""Names from what is known of each body, without a volume."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from SpineQuantLib.case.errors import UnsuitableError
+from SpineQuantLib.segment.facts import BodyFacts
+from SpineQuantLib.segment.naming import name_levels
+
+LUMBAR = BodyFacts(volume=35000.0, votes=(False,) * 5, disc_below=1100.0, taper=1.0)
+SACRUM = BodyFacts(volume=28000.0, sacrum=1.0, votes=(True,) * 5, taper=1.3)
+
+
+def column(above: int, *foot: BodyFacts) -> list[BodyFacts]:
+    return [LUMBAR] * above + list(foot or (SACRUM,))
+
+
+def test_counting_starts_at_s1():
+    names, naming = name_levels(column(6))
+    assert names == ("T12", "L1", "L2", "L3", "L4", "L5", "S1")
+    assert naming.method == "counted from S1"
+    assert any("5 of 5 members" in text for text in naming.evidence)
+    assert not naming.doubts
+
+
+def test_a_disc_below_s1_ends_the_count():
+    names, naming = name_levels(column(5, replace(SACRUM, disc_below=1000.0)))
+    assert names[-1] == "V1"
+    assert any("lumbarised" in doubt for doubt in naming.doubts)
+
+
+def test_a_rudimentary_disc_below_s1_does_not():
+    _, naming = name_levels(column(5, replace(SACRUM, disc_below=400.0)))
+    assert naming.named
+
+
+def test_a_rudimentary_disc_above_s1_ends_the_count():
+    names, naming = name_levels([*[LUMBAR] * 4, replace(LUMBAR, disc_below=300.0), SACRUM])
+    assert names[-1] == "V1"
+    assert any("rudimentary" in doubt for doubt in naming.doubts)
+
+
+def test_a_far_too_small_s1_ends_the_count():
+    _, naming = name_levels(column(5, replace(SACRUM, volume=9000.0)))
+    assert not naming.named
+
+
+def test_an_s1_that_the_view_cuts_may_be_small():
+    _, naming = name_levels(column(5, replace(SACRUM, volume=9000.0, cut=("lower",))))
+    assert naming.named
+    assert any("edge of the view" in doubt for doubt in naming.doubts)
+
+
+def test_a_squared_s1_is_doubted():
+    _, naming = name_levels(column(5, replace(SACRUM, taper=0.8)))
+    assert naming.named
+    assert any("squared" in doubt for doubt in naming.doubts)
+
+
+def test_more_bodies_than_twelve_and_five_end_the_count():
+    assert name_levels(column(17))[1].named
+    _, naming = name_levels(column(18))
+    assert not naming.named
+    assert any("more than five lumbar and twelve thoracic" in doubt for doubt in naming.doubts)
+
+
+def test_too_many_bodies_are_no_spine():
+    with pytest.raises(UnsuitableError, match="more than a spine has"):
+        name_levels([LUMBAR] * 30)
+
+
+@pytest.mark.parametrize(
+    ("level", "names"),
+    [
+        ("L5-S1", ("L3", "L4", "L5", "S1")),
+        ("L6-S1", ("L4", "L5", "L6", "S1")),
+        ("L4-S1", ("L2", "L3", "L4", "S1")),
+        ("L2-L3", ("T12", "L1", "L2", "L3")),
+        ("T13-L1", ("T11", "T12", "T13", "L1")),
+        ("T11-L1", ("T9", "T10", "T11", "L1")),
+    ],
+)
+def test_the_lowest_disc_set_by_hand_settles_the_names(level, names):
+    given, naming = name_levels([LUMBAR] * 4, level)
+    assert given == names
+    assert naming.named
+    assert naming.method == "set by hand"
+
+
+def test_a_level_by_hand_that_the_committee_sees_otherwise_is_doubted():
+    names, naming = name_levels(column(3), "L4-L5")
+    assert names == ("L2", "L3", "L4", "L5")
+    assert any("takes a body in view for S1" in doubt for doubt in naming.doubts)
+
+
+def test_a_disc_below_the_lowest_body_makes_the_level_by_hand_doubtful():
+    _, naming = name_levels([LUMBAR] * 4, "L4-L5")
+    assert any("below the lowest body" in doubt for doubt in naming.doubts)
+    _, naming = name_levels([*[LUMBAR] * 3, replace(LUMBAR, disc_below=0.0)], "L4-L5")
+    assert not naming.doubts
+
+
+def test_a_level_by_hand_too_high_for_the_bodies_in_view():
+    with pytest.raises(UnsuitableError, match="C1"):
+        name_levels([LUMBAR] * 6, "C3-C4")
+
+
+def test_few_members_that_see_a_sacrum_are_counted():
+    seen_by_two = replace(LUMBAR, votes=(True, True, False, False, False), disc_below=0.0)
+    _, naming = name_levels(column(4, seen_by_two))
+    assert not naming.named
+    assert any("only 2 of 5 members" in doubt for doubt in naming.doubts)
+
+
+def test_s2_and_s3_get_no_name():
+    s1 = replace(SACRUM, disc_below=300.0)
+    s2 = replace(SACRUM, volume=15000.0)
+    names, naming = name_levels(column(5, s1, s2, replace(s2, volume=8000.0)))
+    assert names == ("L1", "L2", "L3", "L4", "L5", "S1", None, None)
+    assert naming.named
