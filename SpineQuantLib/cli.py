@@ -179,12 +179,13 @@ def _places(sources: list[Path], output: Path) -> list[tuple[Path, Path]]:
 
 @app.command("series")
 def show_series(source: Annotated[Path, typer.Argument(help="DICOM folder or file.")]) -> None:
-    """List the DICOM series of a folder, the one that would be analysed first."""
+    """List the DICOM series of a folder and mark the one that would be analysed."""
     from .images.read import list_series
 
-    table = Table("number", "description", "contrast", "plane", "slices", "UID")
-    for info in list_series(source):
-        table.add_row(*(escape(str(x)) for x in (info.number, info.description, info.contrast, info.plane)))
+    table = Table("", "--series", "description", "modality", "contrast", "plane", "slices", "problem")
+    for row in list_series(source):
+        cells = (row.key, row.description, row.modality, row.contrast, row.plane, row.slices, row.problem)
+        table.add_row("→" if row.chosen else "", *(escape(str(cell)) for cell in cells))
     _OUT.print(table)
 
 
@@ -200,6 +201,20 @@ def phantom(
 
     save_phantom(make_phantom(PhantomSpec.random(np.random.default_rng(seed))), output)
     _ERR.print(f"phantom: {escape(str(output))}")
+
+
+@app.command()
+def train(
+    config: Annotated[Path, typer.Argument(help="JSON file with an index, a folder for results, and settings.")],
+    data: Annotated[Path | None, typer.Option(help="Rebuild the index of the shipped recipe from this folder.")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:N; a GPU where there is one.")] = None,
+) -> None:
+    """Train a committee on labelled volumes and phantoms; can be interrupted and called again."""
+    from .training.committee import CommitteeConfig, train_committee
+
+    logging.getLogger("SpineQuantLib").setLevel(logging.INFO)
+    folder = train_committee(CommitteeConfig.read(config), data, device)
+    _ERR.print(f"model: {escape(str(folder))}")
 
 
 @app.command()

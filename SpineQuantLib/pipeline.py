@@ -17,6 +17,7 @@ from .case.grid import Grid, from_reading_order
 from .case.progress import ProgressEvent
 from .case.record import write_record
 from .case.result import CaseResult, Contrast, InputInfo
+from .case.spine import NamedSpine
 from .images.contrast import contrast_from_tissues
 from .images.read import read_volume
 from .images.volume import SpineVolume
@@ -165,7 +166,7 @@ def _judge(volume: SpineVolume, committee: Committee, options: AnalyzeOptions, j
     journey.finish("name")
     journey.tell("measure", "measuring")
     array = sitk.GetArrayFromImage(image).astype(np.float32)
-    info = _settle_contrast(volume.info, options, array, spine.labels)
+    info = _settle_contrast(volume.info, options, array, spine)
     with clock.stage("measure"):
         measurements = tuple(measure_spine(spine))
     with clock.stage("assess"):
@@ -183,13 +184,13 @@ def _judge(volume: SpineVolume, committee: Committee, options: AnalyzeOptions, j
     )
 
 
-def _settle_contrast(info: InputInfo, options: AnalyzeOptions, image: np.ndarray, labels: np.ndarray) -> InputInfo:
+def _settle_contrast(info: InputInfo, options: AnalyzeOptions, image: np.ndarray, spine: NamedSpine) -> InputInfo:
     """What the user says goes before the header, the header before the tissues."""
     if options.contrast:
         return replace(info, contrast=Contrast(options.contrast), contrast_evidence="set by hand")
     if info.contrast is not Contrast.UNKNOWN:
         return info
-    contrast, evidence = contrast_from_tissues(image, labels)
+    contrast, evidence = contrast_from_tissues(image, spine.labels, spine.grid.spacing)
     return replace(info, contrast=contrast, contrast_evidence=evidence)
 
 

@@ -18,6 +18,7 @@ bodies are not seen.
 from __future__ import annotations
 
 import numpy as np
+from numpy.polynomial import Polynomial
 
 from ..anatomy.levels import split_level
 from ..anatomy.structures import Structure
@@ -94,19 +95,34 @@ def _depth(section: Section) -> Ends:
 def _margins(landmarks: Landmarks, level: str, section: Section, depth: Ends) -> tuple[float, float]:
     """Posterior and anterior margin along the section's AP axis."""
     back, front = float(depth[0][0]), float(depth[1][0])
+    surfaces = _surfaces(section, back, front)
+    if surfaces is None:
+        return back, front
     corners = []
-    for name, towards in zip(split_level(level), (-1.0, 1.0), strict=True):
-        field, frame = landmarks.fields[name], landmarks.frame(name)
-        body = cut(field, section.plane) if field is not None and frame is not None else None
-        if body is None or frame is None:
+    for name, surface, towards in zip(split_level(level), surfaces, (1.0, -1.0), strict=True):
+        field = landmarks.fields[name]
+        body = cut(field, section.plane) if field is not None else None
+        if body is None:
             return back, front
-        along = towards * (section.plane.to_lps(body.contour) @ frame.up)
-        facing = body.contour[along >= along.max() - _CORNER]
+        beyond = towards * (body.contour[:, 1] - surface(body.contour[:, 0]))
+        facing = body.contour[beyond <= _CORNER]
+        if not len(facing):
+            return back, front
         corners.append((facing[:, 0].min(), facing[:, 0].max()))
     endplate_back, endplate_front = np.mean(corners, axis=0)
     inner = max(back, float(endplate_back)), min(front, float(endplate_front))
     # Bodies that hardly cover the disc are no guide to where its margins are.
     return inner if inner[1] - inner[0] > 0.6 * (front - back) else (back, front)
+
+
+def _surfaces(section: Section, back: float, front: float) -> tuple[Polynomial, Polynomial] | None:
+    """Straight lines along the disc's upper and lower surface, from the middle part of its depth."""
+    profile = Profile(section, back, front)
+    chords = np.array([c for share in np.linspace(0.2, 0.8, 13) if (c := profile.height(float(share))) is not None])
+    if len(chords) < 5:
+        return None
+    upper, lower = (Polynomial.fit(chords[:, end, 0], chords[:, end, 1], 1) for end in (1, 0))
+    return upper, lower
 
 
 def _in_section(subject: Subject, profile: Profile, depth: Ends, flags: list[str]) -> list[Measurement]:

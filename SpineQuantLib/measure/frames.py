@@ -155,7 +155,8 @@ def estimate(
     up = _first_up(covariance, up_hint, flat)
     centre = field.centroid
     expected = LEFT
-    if behind is not None:
+    # The middle of what a narrow field of view leaves of an object says nothing about where its front is.
+    if behind is not None and not cut_sideways:
         front = _perpendicular(centre - behind, up)
         expected = np.cross(up, front) if front.any() else LEFT
     for _ in range(4):

@@ -9,7 +9,7 @@ import torch
 
 from ..case.errors import EngineError
 from .network import NetworkConfig, SpineUNet
-from .store import DEFAULT_MODEL, ModelCard, find_model, read_weights
+from .store import DEFAULT_MODEL, ModelCard, find_model, is_alias, read_weights
 
 __all__ = ["Committee", "choose_device", "describe_device", "load_committee"]
 
@@ -87,8 +87,10 @@ def load_committee(model: str = DEFAULT_MODEL, device: str = "auto") -> Committe
     for state in states:
         net = SpineUNet(card.network)
         try:
-            net.load_state_dict(state)
+            missing, unknown = net.load_state_dict(state, strict=False)
         except RuntimeError as error:
             raise EngineError(f"model '{card.name}': weights do not fit the network of its card") from error
+        if unknown or not all(map(is_alias, missing)):
+            raise EngineError(f"model '{card.name}': weights do not fit the network of its card")
         members.append(net.eval().to(where, memory_format=torch.channels_last_3d))
     return Committee(card, tuple(members), where)

@@ -22,10 +22,11 @@ from ..case.errors import EngineError
 from ..case.result import ModelInfo
 from .network import NetworkConfig
 
-__all__ = ["DEFAULT_MODEL", "ModelCard", "find_model", "read_weights", "write_model"]
+__all__ = ["DEFAULT_MODEL", "ModelCard", "find_model", "is_alias", "read_weights", "write_model"]
 
 DEFAULT_MODEL = "lumbar-committee"
 _SCHEMA = 1
+_ALIAS = ".skip_layers."
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,11 @@ class ModelCard:
         """Which committee this is, for the case."""
         digest = hashlib.sha256("".join(sha for _, sha in self.members).encode()).hexdigest()
         return ModelInfo(self.name, self.version, digest, len(self.members))
+
+
+def is_alias(name: str) -> bool:
+    """Whether a tensor is another name of one that is stored: DynUNet lists its layers twice."""
+    return _ALIAS in name
 
 
 def _sha256(path: Path) -> str:
@@ -139,7 +145,7 @@ def write_model(
     files = []
     for n, state in enumerate(members):
         path = folder / f"member_{n}.safetensors"
-        save_file({k: v.detach().cpu().half().contiguous() for k, v in state.items()}, path)
+        save_file({k: v.detach().cpu().half().contiguous() for k, v in state.items() if not is_alias(k)}, path)
         files.append({"file": path.name, "sha256": _sha256(path)})
     card = {
         "schema_version": _SCHEMA,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,13 +11,13 @@ import SimpleITK as sitk
 from ..anatomy.labels import CANAL_VALUE
 from ..anatomy.structures import NetworkClass
 from ..case.grid import Grid, to_reading_order
-from ..models.committee import Committee
+from ..models.committee import Committee, load_committee
 from ..segment.inference import ask_committee
 from .collect import LabelledVolume
 from .partial import bit
 from .targets import target_of
 
-__all__ = ["VolumeScore", "score_volume"]
+__all__ = ["VolumeScore", "score_model", "score_volume"]
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ def score_volume(committee: Committee, volume: LabelledVolume) -> tuple[list[Vol
     labels, grid = _read(str(volume.labels))
     scores = []
     bony = (NetworkClass.BODY, NetworkClass.SACRUM, NetworkClass.DISC)
-    target = target_of(labels, grid.spacing, None, volume.complete)
+    target = target_of(labels, grid.spacing, None, volume.complete, volume.sacrum)
     kinds = tuple(NetworkClass)[1:] if volume.complete else bony
     for kind in kinds:
         dice = _dice(prediction, target, kind)
@@ -99,3 +100,19 @@ def score_volume(committee: Committee, volume: LabelledVolume) -> tuple[list[Vol
                 hits = _found(prediction, annotation) if kind is NetworkClass.FORAMEN else (0, 0)
                 scores.append(VolumeScore(volume.id, volume.contrast, path.parent.name, kind.name.lower(), dice, *hits))
     return scores, prediction
+
+
+def score_model(model: str, volumes: Sequence[LabelledVolume], device: str = "auto") -> list[VolumeScore]:
+    """Score a model on labelled volumes.
+
+    Parameters
+    ----------
+    model : str
+        Name of a shipped model or path of a model folder.
+    volumes : sequence of LabelledVolume
+        Of subjects that were not trained on.
+    device : str
+        As for :func:`SpineQuantLib.models.committee.load_committee`.
+    """
+    committee = load_committee(model, device)
+    return [score for volume in volumes for score in score_volume(committee, volume)[0]]

@@ -73,7 +73,18 @@ class TrainConfig:
         TypeError
             If the file names an unknown setting.
         """
-        values = json.loads(path.read_text(encoding="utf-8"))
+        return cls.from_dict(json.loads(path.read_text(encoding="utf-8")))
+
+    @classmethod
+    def from_dict(cls, values: dict[str, object]) -> TrainConfig:
+        """Config from its JSON form.
+
+        Raises
+        ------
+        TypeError
+            If it names an unknown setting.
+        """
+        values = dict(values)
         network = NetworkConfig.from_dict(values.pop("network", {}))
         augment = AugmentConfig(**values.pop("augment", {}))
         return cls(**values, network=network, augment=augment)

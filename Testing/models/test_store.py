@@ -33,12 +33,33 @@ def model(tmp_path: Path) -> Path:
 
 def test_weights_survive_at_half_precision(model: Path) -> None:
     for net, state in zip(networks(2), read_weights(find_model(str(model))), strict=True):
-        for name, value in net.state_dict().items():
+        assert {k.replace(".skip_layers", "") for k in state} == set(state)
+        for name in state:
+            value = net.state_dict()[name]
             torch.testing.assert_close(state[name], value.half().float())
 
 
 def test_no_file_of_a_model_is_a_pickle(model: Path) -> None:
     assert sorted(p.suffix for p in model.iterdir()) == [".json", ".safetensors", ".safetensors"]
+
+
+def test_a_loaded_network_is_the_stored_one(model: Path) -> None:
+    x = torch.randn(1, 1, 4, 32, 32)
+    for net, loaded in zip(networks(2), load_committee(str(model), "cpu").members, strict=True):
+        with torch.inference_mode():
+            torch.testing.assert_close(loaded(x), net.half().float().eval()(x), rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("change", ["missing", "added"])
+def test_weights_of_another_network_are_refused(tmp_path: Path, change: str) -> None:
+    states = [n.state_dict() for n in networks(2)]
+    if change == "missing":
+        states[0].pop(next(iter(states[0])))
+    else:
+        states[0]["core.more.weight"] = torch.zeros(1)
+    write_model(tmp_path / "other", "other", "1", TINY, states)
+    with pytest.raises(EngineError, match="do not fit"):
+        load_committee(str(tmp_path / "other"), "cpu")
 
 
 def test_a_changed_weight_file_is_refused(model: Path) -> None:

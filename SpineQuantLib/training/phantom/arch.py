@@ -25,26 +25,26 @@ class Pedicle:
     high: float
 
 
-# Medial border and width, of a mean adult, by vertebra.
+# Medial border, width, distance of the upper border from the upper rim, and height, of a mean adult.
 _PEDICLES = {
-    "T": (9.6, 6.4),
-    "L1": (10.8, 7.4),
-    "L2": (11.0, 7.8),
-    "L3": (11.3, 8.4),
-    "L4": (11.8, 9.2),
-    "L5": (12.6, 10.2),
-    "L6": (12.8, 10.4),
-    "S1": (13.4, 11.0),
+    "T": (9.6, 6.4, 1.3, 12.0),
+    "L1": (10.8, 7.4, 1.3, 12.0),
+    "L2": (11.0, 7.8, 1.3, 12.0),
+    "L3": (11.3, 8.4, 1.3, 12.0),
+    "L4": (11.8, 9.2, 1.3, 11.6),
+    "L5": (12.6, 10.2, 1.3, 10.6),
+    "L6": (12.8, 10.4, 1.3, 10.6),
+    "S1": (13.4, 11.0, 2.2, 11.0),
 }
 
 
 def pedicle(body: Body) -> Pedicle:
     """Pedicles of a vertebra; both sides are alike."""
-    medial, width = _PEDICLES.get(body.name, _PEDICLES["T"])
+    medial, width, below, tall = _PEDICLES.get(body.name, _PEDICLES["T"])
     # The width of a body scales everything beside it, as a large person's canal and pedicles are large too.
     scale = body.height / (22.0 if body.name.startswith("T") else 27.3)
-    high = body.height / 2 - 1.3 * scale
-    return Pedicle(medial * scale, (medial + width) * scale, high - 12.0 * scale, high)
+    high = body.height / 2 - below * scale
+    return Pedicle(medial * scale, (medial + width) * scale, high - tall * scale, high)
 
 
 @dataclass(frozen=True)

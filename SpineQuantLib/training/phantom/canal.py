@@ -115,8 +115,11 @@ class Sac:
     def depth(self, points: Sampler) -> np.ndarray:
         """Millimetres inside the sac, negative outside, without what bodies and discs take away."""
         depth = self.free_depth(*self.section_coordinates(points))
+        places = [(float(np.min(c)), float(np.max(c))) for c in points.coordinates(BODY_FRAME)]
         for solid in (*self.column.bodies, *self.column.discs, *self.column.sacrum, *self.column.remnants):
-            depth = np.minimum(depth, -solid.depth(points))
+            low, high = solid.corners.min(axis=0), solid.corners.max(axis=0)
+            if all(a <= top and b >= bottom for (a, b), bottom, top in zip(places, low, high, strict=True)):
+                depth = np.minimum(depth, -solid.depth(points))
         return depth
 
 
@@ -143,7 +146,8 @@ def _half(name: str, spec: PhantomSpec) -> tuple[float, float]:
     ap, rl = _HALF.get(upper, _HALF["T"] if upper.startswith("T") else _REST)
     shrink = {"S1": 0.85, "S2": 0.5, "S3": 0.25}.get(upper, 1.0) * spec.body_scale
     person = 1.0 + 0.1 * spec.variation * float(np.random.default_rng([spec.seed, 2]).uniform(-1.5, 1.2))
-    return ap * shrink * person, rl * shrink * person
+    # Pedicles bound the sac at the sides, so people differ in its depth more than in its width.
+    return ap * shrink * person, rl * shrink * (1.0 + 0.4 * (person - 1.0))
 
 
 def build_sac(column: Column, spec: PhantomSpec) -> Sac:

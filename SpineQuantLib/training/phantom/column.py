@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .frames import Frame
 from .skeleton import Body, Disc
-from .spec import PhantomSpec
+
+if TYPE_CHECKING:
+    from .spec import PhantomSpec
 
 __all__ = ["Column", "build_column"]
 
@@ -146,8 +149,11 @@ def _plans(spec: PhantomSpec, rng: np.random.Generator) -> list[_Plan]:
 
 
 def _coronal(spec: PhantomSpec) -> dict[str, float]:
-    """Coronal tilt to the left of every vertebra in radians: one full wave from S1 to the sixth vertebra above it."""
-    amplitude = np.radians(spec.scoliosis) / 2
+    """Coronal tilt to the left of every vertebra in radians: one full wave from S1 to the sixth vertebra above it.
+
+    The two vertebrae that tilt most on either side, S1 + 1 and + 2 against S1 + 4 and + 5, form the Cobb angle.
+    """
+    amplitude = np.radians(spec.scoliosis) / 2 / np.sin(np.pi / 3)
     tilt = {n: float(amplitude * np.sin(np.pi * min(rank, 6) / 3)) for rank, n in enumerate(spec.names[::-1])}
     return tilt | dict.fromkeys(_SACRUM, 0.0)
 

@@ -94,17 +94,16 @@ class Foramen:
     def _slope(self) -> np.ndarray:
         return np.gradient(self.back - self.front, self.up)
 
-    @cached_property
-    def corners(self) -> np.ndarray:
-        """(8, 3) body-frame corners of a box around it."""
+    def corners(self, extend: float = 0.0) -> np.ndarray:
+        """(8, 3) body-frame corners of a box around it, made longer at both ends as in :meth:`depth`."""
         sign = 1.0 if self.side is Side.LEFT else -1.0
         return self.disc.frame.to_body(
             np.array(
                 [
                     [sign * x, y, z]
-                    for x in (self.medial - 6.0, self.lateral + 8.0)
-                    for y in (self.front.min() - 1.0, self.back.max() + 1.0)
-                    for z in (self.up[0] - 1.0, self.up[-1] + 1.0)
+                    for x in (self.medial - extend, self.lateral + extend)
+                    for y in (self.front.min(), self.back.max())
+                    for z in (self.up[0], self.up[-1])
                 ]
             )
         )

@@ -62,7 +62,7 @@ class _Canvas:
         self.occupancy = {s: np.zeros(shape, np.float32) for s in Structure if s is not Structure.SPINE}
         self.labels = np.zeros(shape, np.uint16)
         self._best = np.zeros(shape, np.float32)
-        self._solid = np.zeros(lattice.shape, np.uint8)
+        self._taken = np.zeros(lattice.shape, np.uint8)
         steps = [float(np.min(np.diff(p))) if len(p) > 1 else 1.0 for p in lattice.positions]
         self.edge = np.float32(min(steps))
 
@@ -71,18 +71,17 @@ class _Canvas:
         found = self.lattice.around(corners, self.factors)
         return None if found is None else (found, self.lattice.cut(found))
 
-    def claim(self, box: Box, depth: np.ndarray, structure: Structure, value: int, *, solid: bool = False) -> None:
-        """Give the points inside an object to it, as far as nothing solid has them.
+    def claim(self, box: Box, depth: np.ndarray, structure: Structure, value: int) -> None:
+        """Give the points inside an object to it, as far as no other has them.
 
         A point of the lattice stands for the cube around it, which the object's surface divides in proportion to the
         depth; so the border is finer than the lattice.
         """
         share = np.clip(np.float32(0.5) + depth / self.edge, 0.0, 1.0)
-        if solid:
-            taken = (share * 255).astype(np.uint8)
-            self._solid[box] = np.maximum(self._solid[box], taken)
-        else:
-            np.minimum(share, np.float32(1.0) - self._solid[box] * np.float32(1 / 255), out=share)
+        # Bodies and discs share their surfaces; all others give way to what was there before.
+        if structure not in (Structure.VERTEBRA, Structure.DISC):
+            np.minimum(share, np.float32(1.0) - self._taken[box] * np.float32(1 / 255), out=share)
+        self._taken[box] = np.maximum(self._taken[box], np.rint(share * 255).astype(np.uint8))
         coarse = tuple(slice(s.start // f, s.stop // f) for s, f in zip(box, self.factors, strict=True))
         mean = _blocks(share, self.factors)
         self.occupancy[structure][coarse] = np.minimum(self.occupancy[structure][coarse] + mean, 1.0)
@@ -90,9 +89,9 @@ class _Canvas:
         self._best[coarse][better] = mean[better]
         self.labels[coarse][better] = value
 
-    def solid(self, box: Box) -> np.ndarray:
-        """Which points of a box mostly belong to a body or disc, bool."""
-        return self._solid[box] >= 128
+    def taken(self, box: Box) -> np.ndarray:
+        """Which points of a box mostly belong to a labelled object, bool."""
+        return self._taken[box] >= 128
 
     def finish(self) -> Painting:
         """The painting; a voxel that is mostly background has no label."""
@@ -139,10 +138,10 @@ def paint(anatomy: Anatomy, spec: PhantomSpec, lattice: Lattice, factors: tuple[
         _paint_body(canvas, body)
     for disc in (*column.discs, *column.remnants):
         _paint_disc(canvas, disc, column, spec)
-    for foramen in anatomy.foramina:
-        _paint_foramen(canvas, foramen, spec)
     for part in sac_parts:
         _paint_sac(canvas, part, anatomy.sac, spec)
+    for foramen in anatomy.foramina:
+        _paint_foramen(canvas, foramen, spec)
     return canvas.finish()
 
 
@@ -187,7 +186,7 @@ def _paint_body(canvas: _Canvas, body: Body) -> None:
     if not body.name.startswith("S"):
         tissue[vein] = Tissue.VEIN
     if not body.name.startswith("S") or body.name == "S1":
-        canvas.claim(box, depth, Structure.VERTEBRA, vertebra_value(body.name), solid=True)
+        canvas.claim(box, depth, Structure.VERTEBRA, vertebra_value(body.name))
 
 
 def _paint_disc(canvas: _Canvas, disc: Disc, column: Column, spec: PhantomSpec) -> None:
@@ -215,12 +214,12 @@ def _paint_disc(canvas: _Canvas, disc: Disc, column: Column, spec: PhantomSpec) 
         wet = (tissue == Tissue.NUCLEUS) | (tissue == Tissue.CLEFT)
         tissue[wet & (lot < degenerate)] = Tissue.ANNULUS
     if not sacral or (column.lumbarised and disc.upper.name == "S1"):
-        canvas.claim(box, depth, Structure.DISC, disc_value(disc.upper.name), solid=True)
+        canvas.claim(box, depth, Structure.DISC, disc_value(disc.upper.name))
 
 
 def _paint_recess(canvas: _Canvas, foramen: Foramen) -> None:
     """Fat that leads from the canal through the foramen and out of it."""
-    part = canvas.box(foramen.corners)
+    part = canvas.box(foramen.corners(6.0))
     if part is None:
         return
     box, points = part
@@ -228,13 +227,13 @@ def _paint_recess(canvas: _Canvas, foramen: Foramen) -> None:
 
 
 def _paint_foramen(canvas: _Canvas, foramen: Foramen, spec: PhantomSpec) -> None:
-    part = canvas.box(foramen.corners)
+    part = canvas.box(foramen.corners(5.0))
     if part is None:
         return
     box, points = part
     depth = foramen.depth(points)
     tissue = canvas.tissue[box]
-    free = (tissue != Tissue.NUCLEUS) & (tissue != Tissue.ANNULUS) & (tissue != Tissue.CLEFT)
+    free = ~canvas.taken(box)
     tissue[(depth > 0) & free] = Tissue.FAT
     _, posterior, up = points.coordinates(foramen.disc.frame)
     y, z = foramen.root
@@ -292,9 +291,9 @@ def _paint_canal_fat(canvas: _Canvas, part: _SacPart) -> None:
 
 
 def _paint_sac(canvas: _Canvas, part: _SacPart, sac: Sac, spec: PhantomSpec) -> None:
-    canvas.claim(part.box, part.depth, Structure.CANAL, CANAL_VALUE)
     tissue = canvas.tissue[part.box]
-    free = ~canvas.solid(part.box) & (part.depth > -0.6)
+    free = ~canvas.taken(part.box) & (part.depth > -0.6)
+    canvas.claim(part.box, part.depth, Structure.CANAL, CANAL_VALUE)
     tissue[free] = Tissue.LIGAMENT
     tissue[free & (part.depth > 0.2)] = Tissue.CSF
     _paint_nerves(tissue, free & (part.depth > 0.6), part, sac, spec)

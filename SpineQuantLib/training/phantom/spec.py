@@ -9,6 +9,7 @@ import numpy as np
 
 from ...anatomy.levels import column, level_between
 from ...anatomy.structures import Side
+from .column import build_column
 
 __all__ = ["CONTRASTS", "PhantomSpec"]
 
@@ -146,6 +147,17 @@ class PhantomSpec:
     @classmethod
     def random(cls, rng: np.random.Generator) -> PhantomSpec:
         """A spec drawn for training: any contrast, healthy or degenerate, any size of person and field of view."""
+        while True:
+            spec = cls._draw(rng)
+            try:
+                build_column(spec)
+            except ValueError:
+                # A narrow disc in a strongly curved spine: its endplates would touch, so another person is drawn.
+                continue
+            return spec
+
+    @classmethod
+    def _draw(cls, rng: np.random.Generator) -> PhantomSpec:
         lumbar = int(rng.choice([4, 5, 6], p=[0.08, 0.82, 0.10]))
         scale = float(np.clip(rng.normal(1.0, 0.07), 0.82, 1.18))
         thickness = float(rng.choice([2.0, 3.0, 4.0, 4.0, 4.4, 5.0]))

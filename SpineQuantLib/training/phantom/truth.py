@@ -53,7 +53,7 @@ def true_measurements(
     for place in sorted((*bodies, *discs), key=lambda s: -s.frame.origin[2]):
         rows += _canal(sac, place.frame, place.level if isinstance(place, Disc) else place.name, in_view)
     for foramen in foramina:
-        rows += _foramen(foramen, in_view)
+        rows += _foramen(foramen, sac, in_view)
     for body in bodies:
         rows += _vertebra(body, in_view)
     return tuple(rows)
@@ -127,8 +127,8 @@ def _canal(sac: Sac, frame: Frame, level: str, in_view: InView) -> Iterator[Meas
         yield _row(Structure.CANAL, level, None, name, PERPENDICULAR, value, unit)
 
 
-def _foramen(foramen: Foramen, in_view: InView) -> Iterator[Measurement]:
-    if not in_view(foramen.corners):
+def _foramen(foramen: Foramen, sac: Sac, in_view: InView) -> Iterator[Measurement]:
+    if not in_view(foramen.corners()):
         return
     posterior = np.arange(foramen.front.min() - 0.5, foramen.back.max() + 0.5, _STEP)
     up = np.arange(foramen.up[0] - 0.5, foramen.up[-1] + 0.5, _STEP)
@@ -138,7 +138,7 @@ def _foramen(foramen: Foramen, in_view: InView) -> Iterator[Measurement]:
         left = sign * (foramen.medial + share * (foramen.lateral - foramen.medial))
         points = _plane(foramen.disc.frame, left, posterior, up)
         depth = foramen.depth(points)
-        for solid in (foramen.disc, foramen.disc.upper, foramen.disc.lower):
+        for solid in (foramen.disc, foramen.disc.upper, foramen.disc.lower, sac):
             depth = np.minimum(depth, -solid.depth(points))
         found.append(_share(depth, _STEP).reshape(len(posterior), len(up)))
     inside = min((_largest_piece(f) for f in found), key=np.sum)

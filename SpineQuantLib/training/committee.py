@@ -1,0 +1,148 @@
+"""From an index of labelled volumes to a model folder: cache, members one by one, card."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..case.errors import InputError
+from ..models.network import NetworkConfig
+from .card import write_card
+from .collect import CachedCase, cache_phantom, cache_volume, read_index, write_split
+from .evaluate import score_model
+from .loop import TrainConfig, train_member
+from .pack import pack_committee
+from .phantom import PhantomSpec
+from .recipe_lumbar import write_index
+
+__all__ = ["CommitteeConfig", "phantom_spec", "train_committee"]
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class CommitteeConfig:
+    """What a committee is trained from, and into what.
+
+    Attributes
+    ----------
+    index : Path
+        CSV of labelled volumes, see :func:`~SpineQuantLib.training.collect.read_index`.
+    output : Path
+        Folder for cache, checkpoints and, at the end, ``model``.
+    name, version : str
+        Of the model.
+    seeds : tuple of int
+        One member each.
+    phantoms : int
+        How many phantoms are added.
+    member : dict
+        Settings of :class:`~SpineQuantLib.training.loop.TrainConfig` that differ from its defaults.
+    """
+
+    index: Path
+    output: Path
+    name: str = "lumbar-committee"
+    version: str = "0.1.0"
+    seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
+    phantoms: int = 30
+    member: dict[str, object] = dataclasses.field(default_factory=dict)
+
+    @classmethod
+    def read(cls, path: Path) -> CommitteeConfig:
+        """Config from a JSON file; paths are relative to it.
+
+        Raises
+        ------
+        InputError
+            If it cannot be read or names an unknown setting.
+        """
+        try:
+            values = json.loads(path.read_text(encoding="utf-8"))
+            values["index"], values["output"] = path.parent / values["index"], path.parent / values["output"]
+            values["seeds"] = tuple(values.get("seeds", cls.seeds))
+            return cls(**values)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise InputError(f"the training config {path} cannot be used: {error}") from error
+
+    def member_config(self, seed: int) -> TrainConfig:
+        """Config of one member."""
+        values = {"cache": str(self.output / "cache"), "output": str(self.output / "checkpoints"), "seed": seed}
+        return TrainConfig.from_dict({**self.member, **values})
+
+
+def phantom_spec(number: int, network: NetworkConfig) -> PhantomSpec:
+    """The n-th training phantom: any anatomy and contrast, on the grid of the networks."""
+    rng = np.random.default_rng(number)
+    spec = PhantomSpec.random(rng)
+    return dataclasses.replace(
+        spec,
+        spacing=(float(rng.choice([4.0, 4.0, 3.5, 4.5])), *network.spacing[1:]),
+        size=(int(rng.integers(14, 21)), int(rng.integers(220, 330)), int(rng.integers(200, 280))),
+        orientation="PIL",
+        seed=number,
+        slice_thickness=None,
+    )
+
+
+def _fill_cache(config: CommitteeConfig, network: NetworkConfig) -> None:
+    """Cache all volumes and phantoms; nothing is done where the list of cached cases exists."""
+    folder = config.output / "cache"
+    if (folder / "cases.json").exists():
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    cases: list[CachedCase] = []
+    for volume in read_index(config.index):
+        cases += cache_volume(volume, folder, network)
+    for number in range(config.phantoms):
+        cases.append(cache_phantom(phantom_spec(number, network), folder))
+        log.info("phantom %d of %d", number + 1, config.phantoms)
+    write_split(cases, folder)
+
+
+def train_committee(config: CommitteeConfig, data: Path | None = None, device: str | None = None) -> Path:
+    """Train all members, score the committee on the validation set and write the model folder.
+
+    Every step is kept on disk: called again after an interruption, it goes on where it was.
+
+    Parameters
+    ----------
+    config : CommitteeConfig
+        What to train.
+    data : Path, optional
+        Folder of the shipped recipe's data; its index is rebuilt at ``config.index``.
+    device : str, optional
+        Torch device.
+
+    Returns
+    -------
+    pathlib.Path
+        The model folder.
+
+    Raises
+    ------
+    InputError
+        If the index cannot be used.
+    """
+    try:
+        if data is not None:
+            config.index.parent.mkdir(parents=True, exist_ok=True)
+            write_index(data, config.index)
+        volumes = read_index(config.index)
+    except (OSError, ValueError) as error:
+        raise InputError(f"the index of labelled volumes cannot be used: {error}") from error
+    members = [config.member_config(seed) for seed in config.seeds]
+    network = members[0].network
+    _fill_cache(config, network)
+    checkpoints = [train_member(member, device) for member in members]
+    folder = config.output / "model"
+    facts = {"training": {k: v for k, v in members[0].to_dict().items() if k not in ("cache", "output", "seed")}}
+    pack_committee(checkpoints, folder, config.name, config.version, network, facts)
+    scores = score_model(str(folder), [v for v in volumes if v.split == "validation"])
+    write_card(folder, scores)
+    return folder
