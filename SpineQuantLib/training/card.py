@@ -21,7 +21,8 @@ _VALIDATION = """## Validation
 
 Dice of the committee's mean opinion on subjects that were not trained on, on the volume's own grid, over the voxels
 whose label is known. Bodies and S1 as labelled by the sources; discs as drawn by the source or derived from the gap
-between bodies; sac and foramina against each rater. *found*: foramina drawn by a rater of which at least a quarter is covered."""
+between bodies; sac and foramina against each rater. *found*: foramina drawn by a rater of which at
+least a quarter is covered."""
 
 
 def _markdown(table: pd.DataFrame) -> str:
