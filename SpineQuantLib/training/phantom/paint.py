@@ -71,17 +71,21 @@ class _Canvas:
         found = self.lattice.around(corners, self.factors)
         return None if found is None else (found, self.lattice.cut(found))
 
-    def claim(self, box: Box, depth: np.ndarray, structure: Structure, value: int) -> None:
-        """Give the points inside an object to it, as far as no other has them.
+    def take(self, box: Box, depth: np.ndarray) -> np.ndarray:
+        """Share of every point that lies inside an object and that no other has taken; it is taken with this.
 
         A point of the lattice stands for the cube around it, which the object's surface divides in proportion to the
         depth; so the border is finer than the lattice.
         """
         share = np.clip(np.float32(0.5) + depth / self.edge, 0.0, 1.0)
-        # Bodies and discs share their surfaces; all others give way to what was there before.
-        if structure not in (Structure.VERTEBRA, Structure.DISC):
-            np.minimum(share, np.float32(1.0) - self._taken[box] * np.float32(1 / 255), out=share)
-        self._taken[box] = np.maximum(self._taken[box], np.rint(share * 255).astype(np.uint8))
+        taken = self._taken[box]
+        np.minimum(share, (np.uint8(255) - taken) * np.float32(1 / 255), out=share)
+        taken += np.rint(share * 255).astype(np.uint8)
+        return share
+
+    def claim(self, box: Box, depth: np.ndarray, structure: Structure, value: int) -> None:
+        """Take the points inside an object and label it."""
+        share = self.take(box, depth)
         coarse = tuple(slice(s.start // f, s.stop // f) for s, f in zip(box, self.factors, strict=True))
         mean = _blocks(share, self.factors)
         self.occupancy[structure][coarse] = np.minimum(self.occupancy[structure][coarse] + mean, 1.0)
@@ -187,6 +191,8 @@ def _paint_body(canvas: _Canvas, body: Body) -> None:
         tissue[vein] = Tissue.VEIN
     if not body.name.startswith("S") or body.name == "S1":
         canvas.claim(box, depth, Structure.VERTEBRA, vertebra_value(body.name))
+    else:
+        canvas.take(box, depth)
 
 
 def _paint_disc(canvas: _Canvas, disc: Disc, column: Column, spec: PhantomSpec) -> None:
@@ -203,8 +209,8 @@ def _paint_disc(canvas: _Canvas, disc: Disc, column: Column, spec: PhantomSpec) 
     rx, ry = disc.rl * 0.36, disc.ap * 0.34
     shape = np.square(left / rx) + np.square((posterior - 0.04 * disc.ap) / ry)
     nucleus = (shape + np.square(up / half) ** 2 < 1.0) & (depth > 0.9)
-    sacral = disc.upper.name in ("S1", "S2", "S3")
-    if not (sacral and not (column.lumbarised and disc.upper.name == "S1")):
+    well_formed = not disc.upper.name.startswith("S") or (column.lumbarised and disc.upper.name == "S1")
+    if well_formed:
         tissue[nucleus] = Tissue.NUCLEUS
         tissue[nucleus & (np.abs(up) < 0.6) & (shape < 0.55)] = Tissue.CLEFT
     degenerate = spec.disc_degeneration.get(disc.level, 0.0)
@@ -213,8 +219,10 @@ def _paint_disc(canvas: _Canvas, disc: Disc, column: Column, spec: PhantomSpec) 
         lot = np.random.default_rng([spec.seed, 4]).random(depth.shape, dtype=np.float32)
         wet = (tissue == Tissue.NUCLEUS) | (tissue == Tissue.CLEFT)
         tissue[wet & (lot < degenerate)] = Tissue.ANNULUS
-    if not sacral or (column.lumbarised and disc.upper.name == "S1"):
+    if well_formed:
         canvas.claim(box, depth, Structure.DISC, disc_value(disc.upper.name))
+    else:
+        canvas.take(box, depth)
 
 
 def _paint_recess(canvas: _Canvas, foramen: Foramen) -> None:
