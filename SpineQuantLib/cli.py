@@ -107,6 +107,8 @@ def _say_result(result: CaseResult, output: Path) -> None:
     more = len(result.assessment.reasons) - 6
     if more > 0:
         _ERR.print(f"  – and {more} more, see the report")
+    for remark in result.input.remarks:
+        _ERR.print(f"  {escape(remark)}")
     seconds = sum(c.seconds for c in result.costs)
     peak = max((c.peak_memory_mb for c in result.costs), default=0.0)
     _ERR.print(f"  {result.device}, {seconds:.0f} s ({_stages(result)}), peak memory {peak / 1024:.1f} GB")

@@ -51,6 +51,7 @@ def case_record(result: CaseResult) -> dict[str, Any]:
             "contrast_evidence": source.contrast_evidence,
             "dicom": source.dicom or None,
             "notes": list(source.notes),
+            "remarks": list(source.remarks),
         },
         "software": {"name": "SpineQuant", "version": __version__},
         "model": {

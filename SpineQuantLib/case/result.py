@@ -53,7 +53,9 @@ class InputInfo:
         DICOM attributes by keyword (UIDs, descriptions, scanner); empty for other formats. Holds no name, birth
         date or id of the patient.
     notes : tuple of str
-        What a reader should know about the input, for example unequal slice distances.
+        What makes the input doubtful, for example unequal slice distances; each is a reason to review.
+    remarks : tuple of str
+        What a reader may like to know, for example which other series there are.
     """
 
     path: Path
@@ -67,6 +69,7 @@ class InputInfo:
     contrast_evidence: str
     dicom: dict[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -43,8 +43,9 @@ def read_volume(path: Path, series: str | None = None) -> SpineVolume:
     path = Path(path)
     acquisition: Acquisition | None = None
     dicom: dict[str, Any] = {}
+    remarks: tuple[str, ...] = ()
     if _is_dicom(path):
-        image, files, acquisition, dicom, notes = _dicom_reader().read_dicom(path, series)
+        image, files, acquisition, dicom, notes, remarks = _dicom_reader().read_dicom(path, series)
         kind = "DICOM"
     elif series is not None:
         raise InputError(f"--series chooses among DICOM series; '{path.name}' holds a single volume")
@@ -64,6 +65,7 @@ def read_volume(path: Path, series: str | None = None) -> SpineVolume:
         contrast_evidence=evidence,
         dicom=dicom,
         notes=(*notes, *more),
+        remarks=remarks,
     )
     return SpineVolume(image, info)
 

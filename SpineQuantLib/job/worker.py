@@ -67,7 +67,7 @@ def work(request: JobRequest, analysis: Analysis, send: Callable[[JobEvent], Non
     except KeyboardInterrupt:
         send(ErrorEvent(ExitCode.INTERRUPTED, "Interrupted."))
         return ExitCode.INTERRUPTED
-    for note in case.input.notes:
+    for note in (*case.input.notes, *case.input.remarks):
         send(NoteEvent(note))
     send(ResultEvent(request.output, case.assessment.verdict, case.assessment.reasons))
     return ExitCode.OK

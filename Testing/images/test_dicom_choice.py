@@ -50,7 +50,7 @@ def test_sagittal_t2_is_chosen_and_the_rest_is_told(study: Path) -> None:
     assert volume.info.dicom["SeriesNumber"] == 3
     assert np.array_equal(sitk.GetArrayFromImage(volume.image), fx.texture(SMALL, 3))
     assert volume.info.contrast is Contrast.T2
-    told = " ".join(volume.info.notes)
+    told = " ".join(volume.info.remarks)
     for word in ("sag T1 TSE", "sag TIRM", "tra T2 TSE", "localizer", "--series"):
         assert word in told
 

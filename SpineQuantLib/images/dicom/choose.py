@@ -98,8 +98,8 @@ def candidates(stacks: Sequence[Stack]) -> list[Candidate]:
     return sorted(found, key=lambda c: (c.number is None, c.number or 0, c.key))
 
 
-def choose(found: Sequence[Candidate], series: str | None) -> tuple[Candidate, tuple[str, ...]]:
-    """The stack to read, and notes on what else there is.
+def choose(found: Sequence[Candidate], series: str | None) -> tuple[Candidate, tuple[str, ...], tuple[str, ...]]:
+    """The stack to read, notes that are reasons for doubt, and remarks on what else there is.
 
     Unasked, the best is taken: sagittal before other planes, proper images before localizers and maps, lumbar before
     other regions, T2 before T1 before STIR, without before with fat suppression, then resolution. Where the best cannot
@@ -132,12 +132,13 @@ def choose(found: Sequence[Candidate], series: str | None) -> tuple[Candidate, t
         hint = f". Also found: {_list(others)}; --series takes another" if others and series is None else ""
         raise type(best.stack.problem)(f"{best.stack.problem}{hint}")
     notes = [f"passed over: {c.stack.problem}" for c in same[: same.index(usable)]]
+    remarks = []
     others = [c for c in found if c is not usable]
     if series is None and others:
-        notes.append(f"read {describe(usable)}; also found: {_list(others)}; --series takes another")
+        remarks.append(f"read {describe(usable)}; also found: {_list(others)}; --series takes another")
         if usable.contrast is not Contrast.T2:
             notes.append(f"no sagittal T2 was found by its header; {usable.contrast} was taken")
-    return usable, tuple(notes)
+    return usable, tuple(notes), tuple(remarks)
 
 
 def _asked_for(found: Sequence[Candidate], series: str) -> list[Candidate]:

@@ -23,7 +23,7 @@ __all__ = ["is_dicom", "list_dicom", "read_dicom"]
 
 def read_dicom(
     path: Path, series: str | None = None
-) -> tuple[sitk.Image, tuple[Path, ...], Acquisition, dict[str, Any], tuple[str, ...]]:
+) -> tuple[sitk.Image, tuple[Path, ...], Acquisition, dict[str, Any], tuple[str, ...], tuple[str, ...]]:
     """Read one stack of a DICOM folder or file.
 
     Parameters
@@ -46,7 +46,9 @@ def read_dicom(
     attributes : dict
         DICOM attributes by keyword, with the SOPInstanceUIDs in slice order; nothing that names the patient.
     notes : tuple of str
-        What a reader should know.
+        What makes the input doubtful.
+    remarks : tuple of str
+        What a reader may like to know: other series.
 
     Raises
     ------
@@ -54,7 +56,7 @@ def read_dicom(
         With the reason.
     """
     found, stacks = _collect(path)
-    chosen, notes = choose(candidates(stacks), series)
+    chosen, notes, remarks = choose(candidates(stacks), series)
     if found.damaged:
         notes = (*notes, f"{len(found.damaged)} damaged DICOM files were left out")
     image, more = read_stack(chosen.stack)
@@ -71,6 +73,7 @@ def read_dicom(
             *more,
             *_region_notes(slices[0]),
         ),
+        remarks,
     )
 
 
