@@ -24,6 +24,9 @@ __all__ = ["ask_committee", "network_spacing"]
 
 log = logging.getLogger(__name__)
 
+_OVERLAP = (0.33, 0.4, 0.4)
+"""Share of a patch that neighbours have in common, along (k, j, i)."""
+
 
 def network_spacing(spacing: tuple[float, float, float], config: NetworkConfig) -> tuple[float, float, float]:
     """Grid spacing (k, j, i) in mm on which a volume is shown to the networks.
