@@ -98,12 +98,14 @@ def test_blobs_away_from_the_spine_are_removed(make_spine, as_opinion, assert_sa
         ((-36, 20, 0), 8, DISC),
         ((0, -30, 58), 8, CANAL),
         ((25, 40, -40), 12, CANAL),
+        ((20, 0, 40), 5, CANAL),
         ((0, 20, 50), 7, FORAMEN),
         ((20, 20, -30), 7, FORAMEN),
     ):
         classes[ball(truth, l3 + step, radius) & free] = what
     spine = name_spine(as_opinion(classes, truth.grid))
     assert spine.vertebrae == truth.vertebrae
+    assert not spine.labels[free & (classes > 0)].any()
     assert_same(spine.labels, truth.labels)
 
 
@@ -111,8 +113,8 @@ def test_an_arch_taken_for_a_body_is_no_part_of_it(make_spine, as_opinion, asser
     truth = make_spine()
     classes = truth.classes()
     middle = truth.middle(vertebra_value("L3"))
-    step = np.abs(truth.points() - np.add(middle, [0, 0, 45]))
-    arch = (step < [6, 8, 12]).all(axis=-1) & (truth.labels == 0)
+    step = np.abs(truth.points() - np.add(middle, [0, 0, 38]))
+    arch = (step < [20, 8, 10]).all(axis=-1) & (truth.labels == 0)
     pedicle = np.abs(truth.points() - np.add(middle, [17, 0, 25])) < [3, 6, 22]
     classes[(arch | pedicle.all(axis=-1)) & (truth.labels == 0)] = BODY
     spine = name_spine(as_opinion(classes, truth.grid))
