@@ -56,8 +56,7 @@ class Foramen:
     @property
     def height(self) -> float:
         """Extent from pedicle to pedicle, along the disc's centre line."""
-        open_ = np.flatnonzero(self.back > self.front)
-        return float(self.up[open_[-1]] - self.up[open_[0]])
+        return float(self.up[-1] - self.up[0])
 
     @property
     def width(self) -> float:
