@@ -12,7 +12,7 @@ from ..anatomy.structures import Structure
 from .curve import Curve, principal_curve, track
 from .regions import Region
 
-__all__ = ["Span", "body_spans", "fill_gaps", "find_column"]
+__all__ = ["Span", "body_below", "body_spans", "fill_gaps", "find_column"]
 
 _AREA = 900.0
 _RADIUS = 35.0
@@ -104,6 +104,12 @@ def fill_gaps(spans: list[Span]) -> list[Span]:
         middles = [above.middle + n * pitch for n in range(1, missing + 1)]
         parts[-1] += [*(Span(m - half, m + half, seen=False) for m in middles), below]
     return max(parts, key=lambda part: sum(s.length for s in part if s.seen))
+
+
+def body_below(spans: list[Span]) -> Span:
+    """The body that must lie below the last one where a disc was seen there."""
+    last = spans[-1]
+    return Span(last.stop + _DISC_GAP, last.stop + _DISC_GAP + last.length, seen=False)
 
 
 def _profile(region: Region, column: Curve) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

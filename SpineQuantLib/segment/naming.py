@@ -124,11 +124,14 @@ def _unnamed(number: int) -> tuple[str, ...]:
 
 def _gaps(bodies: Sequence[BodyFacts]) -> list[str]:
     """Doubts about bodies that were not seen, counted from below."""
-    return [
+    found = [
         f"the distance between its neighbours tells that a body was missed, the {_ordinal(len(bodies) - n)} from below"
-        for n, body in enumerate(bodies)
+        for n, body in enumerate(bodies[:-1])
         if not body.seen
     ]
+    if not bodies[-1].seen:
+        found.append("below the lowest disc in view no body was recognised")
+    return found
 
 
 def _too_many(above: int) -> list[str]:

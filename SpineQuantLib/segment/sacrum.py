@@ -9,7 +9,7 @@ import numpy as np
 
 from .facts import BodyFacts
 
-__all__ = ["SacrumReading", "read_sacrum"]
+__all__ = ["SacrumReading", "hides_body_below", "read_sacrum"]
 
 _IS_SACRUM = 0.5
 _SQUARED = 0.9
@@ -77,6 +77,17 @@ def read_sacrum(bodies: Sequence[BodyFacts]) -> SacrumReading:
     if below and any(body.seen for body in under):
         evidence.append("the smaller body below S1, with hardly a disc between, was taken for S2")
     return SacrumReading(first, below, tuple(evidence), tuple(doubts), tuple(contradictions))
+
+
+def hides_body_below(bodies: Sequence[BodyFacts]) -> bool:
+    """Whether a body that was not recognised lies below the last one: a well-formed disc does, and no S1 is known.
+
+    The disc is then a level of its own; without it, the disc above would pass for the lowest one in view.
+    """
+    if any(body.sacrum > _IS_SACRUM for body in bodies):
+        return False
+    usual = _usual_disc(bodies, len(bodies) - 1)
+    return usual > 0 and bodies[-1].disc_below >= _RUDIMENTARY_DISC * usual
 
 
 def _not_in_view(bodies: Sequence[BodyFacts]) -> str:

@@ -13,13 +13,14 @@ from ..anatomy.structures import Side, Structure
 from ..case.errors import UnsuitableError
 from ..case.opinion import CommitteeOpinion
 from ..case.spine import NamedSpine
-from .column import Span, body_spans, fill_gaps, find_column
+from .column import Span, body_below, body_spans, fill_gaps, find_column
 from .curve import Curve
-from .facts import collect_facts
+from .facts import BodyFacts, collect_facts
 from .instances import Gap, divide_bodies, divide_discs, gaps_between
 from .naming import check_lowest_disc, name_levels
 from .regions import Region, cut_region
 from .sac import find_sac
+from .sacrum import hides_body_below
 from .sides import divide_foramina
 
 __all__ = ["name_spine"]
@@ -66,6 +67,10 @@ def name_spine(opinion: CommitteeOpinion, *, lowest_disc: str | None = None) -> 
             f"{_NO_SPINE}: neither discs nor a dural sac lie beside what looks like bodies. {_ADVICE}"
         )
     facts = collect_facts(region, opinion.members, bodies, discs, spans, gaps, column, sac)
+    if hides_body_below(facts):
+        spans = [*spans, body_below(spans)]
+        gaps = gaps_between(spans, column, region)
+        facts.append(BodyFacts(0.0))
     names, naming = name_levels(facts, lowest_disc)
     vertebrae = tuple(name for name in names if name is not None)
     foramina = divide_foramina(region, column, sac, gaps)

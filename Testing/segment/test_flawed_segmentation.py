@@ -230,3 +230,17 @@ def test_no_s1_in_the_view_names_nothing(make_spine, as_opinion, assert_same):
     assert_same(told.labels, truth.labels)
     other = name_spine(opinion, lowest_disc="L5-L6")
     assert other.vertebrae == ("L1", "L2", "L3", "L4", "L5", "L6")
+
+
+def test_the_lowest_disc_counts_though_the_body_below_it_was_missed(make_spine, as_opinion, assert_same):
+    truth = make_spine()
+    truth.labels[truth.labels == vertebra_value("S1")] = 0
+    opinion = as_opinion(truth.classes(), truth.grid)
+    alone = name_spine(opinion)
+    assert not alone.naming.named
+    assert alone.levels[-1] == "V2-V1"
+    assert not alone.has(vertebra_value("V1"))
+    told = name_spine(opinion, lowest_disc="L5-S1")
+    assert told.vertebrae == truth.vertebrae
+    assert_same(told.labels, truth.labels)
+    assert any("no body was recognised" in doubt for doubt in told.naming.doubts)
