@@ -70,7 +70,7 @@ def _bias(shape: tuple[int, ...], spec: PhantomSpec, rng: np.random.Generator) -
     if spec.bias == 0:
         return np.ones(shape, np.float32)
     knots = _stretched(rng.standard_normal((3, 5, 4)).astype(np.float32), shape)
-    towards = np.linspace(-1.0, 0.6, shape[2], dtype=np.float32)[None, None, :] * np.float32(rng.uniform(0.3, 0.9))
+    towards = np.linspace(-1.3, 0.4, shape[2], dtype=np.float32) * np.float32(rng.uniform(0.5, 1.0))
     field = 0.35 * knots / max(float(np.abs(knots).max()), 1e-6) + towards
     return np.exp(np.float32(spec.bias) * field).astype(np.float32)
 

@@ -69,7 +69,7 @@ class PhantomSpec:
     noise : float
         Standard deviation of the Rician noise relative to the brightest tissue.
     bias : float
-        Strength of the bias field: natural logarithm of its largest factor.
+        Strength of the bias field: roughly the natural logarithm of the fall from the back to the belly.
     blur : float
         Standard deviation in millimetres of an additional in-plane point spread.
     seed : int
@@ -105,7 +105,7 @@ class PhantomSpec:
     contrast_jitter: float = 0.0
     texture: float = 0.5
     noise: float = 0.015
-    bias: float = 0.4
+    bias: float = 0.8
     blur: float = 0.35
     seed: int = 0
 
@@ -186,7 +186,7 @@ class PhantomSpec:
             contrast_jitter=float(rng.uniform(0.05, 0.3)),
             texture=float(rng.uniform(0.2, 1.0)),
             noise=float(rng.uniform(0.005, 0.05)),
-            bias=float(rng.uniform(0.0, 0.9)),
+            bias=float(rng.uniform(0.0, 1.4)),
             blur=float(rng.uniform(0.0, 0.7)),
             seed=int(rng.integers(2**31)),
             **_pathology(rng, lumbar, scale),
