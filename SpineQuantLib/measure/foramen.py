@@ -22,13 +22,12 @@ from ..case.measurement import Measurement
 from .frames import LEFT, SUPERIOR, Frame, unit
 from .landmarks import Landmarks
 from .rows import CUT, NO_BORDER, NOT_SEEN, Subject, length, line
-from .section import Ends, Field, Plane, Section, cut
+from .section import THICK, Ends, Field, Plane, Section, cut
 
 __all__ = ["NARROWEST", "measure_foramen"]
 
 NARROWEST = "narrowest sagittal section"
 _COLUMNS = (("area", NARROWEST, "mm2"), ("height", NARROWEST, "mm"), ("width", NARROWEST, "mm"))
-_THICK = 1.5
 _SAGITTAL_COSINE = 0.866
 _FULL = 0.25
 _SEEN_ON = {1: "seen on one slice only", 2: "seen on two slices only"}
@@ -87,7 +86,7 @@ def _narrowest(field: Field, frame: Frame) -> tuple[Section | None, list[str]]:
 def _planes(field: Field, frame: Frame) -> tuple[list[Plane], bool]:
     """Candidate planes, right to left, and whether they are the acquired slices."""
     acquired = np.array(field.grid.directions[0])
-    thick = field.spacing[0] >= _THICK * field.spacing[1:].min()
+    thick = field.spacing[0] >= THICK * field.spacing[1:].min()
     slices = bool(thick and abs(acquired @ frame.left) >= _SAGITTAL_COSINE)
     across = acquired * np.sign(acquired @ frame.left) if slices else frame.left
     up = unit(frame.up - (frame.up @ across) * across)
