@@ -115,6 +115,7 @@ def _evaluations(result: CaseResult) -> ContainerContentItem:
         *naming.evidence,
         *naming.doubts,
         *result.input.notes,
+        *result.input.remarks,
     ]
     items = [verdict_item(result.assessment.verdict), *map(comment, remarks)]
     return _container(concept(_QUALITATIVE_EVALUATIONS), items)

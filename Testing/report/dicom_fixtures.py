@@ -146,6 +146,11 @@ def _decimal(values: np.ndarray) -> list[str]:
     return [f"{v:.10f}"[:16] for v in np.asarray(values, float)]
 
 
+def _pixels(scan: Scan, n: int) -> bytes:
+    """A slice that differs from every other."""
+    return np.random.default_rng(n).integers(0, 1000, scan.size[1:], np.uint16).tobytes()
+
+
 def _header(scan: Scan, sop_class: str) -> pydicom.Dataset:
     header = pydicom.Dataset()
     header.file_meta = FileMetaDataset()
@@ -201,7 +206,7 @@ def write_series(scan: Scan, folder: Path, **changes: object) -> list[Path]:
         header.SliceThickness = scan.spacing[0]
         header.ImageOrientationPatient = _decimal([*scan.columns, *scan.rows])
         header.ImagePositionPatient = _decimal(position)
-        header.PixelData = np.full(scan.size[1:], n, np.uint16).tobytes()
+        header.PixelData = _pixels(scan, n)
         files.append(folder / f"image{n:03d}.dcm")
         _save(header, files[-1])
     return files
@@ -228,7 +233,7 @@ def write_multiframe(scan: Scan, folder: Path, order: list[int]) -> list[Path]:
         groups.PlanePositionSequence = [position]
         groups.FrameContentSequence = [content]
         header.PerFrameFunctionalGroupsSequence.append(groups)
-    header.PixelData = np.zeros((len(order), *scan.size[1:]), np.uint16).tobytes()
+    header.PixelData = b"".join(_pixels(scan, n) for n in order)
     path = folder / "multiframe.dcm"
     _save(header, path)
     return [path]

@@ -16,7 +16,9 @@ import pytest
 from SpineQuantLib.anatomy.labels import foramen_value, parse_segment_id
 from SpineQuantLib.anatomy.structures import Side
 from SpineQuantLib.case.errors import InputError, OutputError, UnsuitableError
+from SpineQuantLib.case.grid import Grid
 from SpineQuantLib.case.spine import NamedSpine
+from SpineQuantLib.images.read import read_volume
 from SpineQuantLib.report.dicom_seg import write_seg
 
 VIEWS = [
@@ -238,6 +240,23 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "dicom").write_text("a file where the folder should be")
     with pytest.raises(OutputError, match=r"seg\.dcm"):
         write_seg(fx.make_case(scan), fx.write_series(scan, tmp_path), tmp_path / "dicom" / "seg.dcm")
+
+
+@pytest.mark.parametrize("stored", ["single-frame", "multi-frame"])
+def test_a_series_as_it_was_read_is_the_source_of_its_case(stored, tmp_path):
+    """The files, frames and grid that reading hands over are those that writing refers to."""
+    scan = fx.Scan.of(fx.SAGITTAL_FROM_LEFT)
+    if stored == "single-frame":
+        fx.write_series(scan, tmp_path)
+    else:
+        fx.write_multiframe(scan, tmp_path, [*reversed(range(scan.size[0]))])
+    volume = read_volume(tmp_path)
+    grid = Grid.of(volume.reading)
+    labels = fx.labels_at(grid.to_lps(np.moveaxis(np.indices(grid.shape), 0, -1)))
+    case = replace(fx.make_case(scan), spine=NamedSpine.from_labels(labels, grid, ("L4", "L5")), input=volume.info)
+    write_seg(case, case.input.files, tmp_path / "seg.dcm")
+    found, _ = read_back(tmp_path / "seg.dcm", scan.size[1:])
+    assert sum(found.values()) == np.count_nonzero(labels)
 
 
 @pytest.mark.parametrize("multiframe", [False, True], ids=["single-frame", "multi-frame"])
