@@ -32,6 +32,7 @@ from .scene.files import write_markups, write_scene, write_segmentation
 from .segment.inference import ask_committee
 from .segment.spine import name_spine
 from .uncertainty.assess import assess
+from .uncertainty.distinct import ensure_distinct
 
 __all__ = ["AnalyzeOptions", "analyze"]
 
@@ -159,6 +160,7 @@ def _judge(volume: SpineVolume, committee: Committee, options: AnalyzeOptions, j
 
     with clock.stage("segment"):
         opinion = ask_committee(committee, image, member)
+        ensure_distinct(opinion.members)
     journey.finish("segment")
     journey.tell("name", "finding and naming levels")
     with clock.stage("name"):
