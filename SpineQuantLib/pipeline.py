@@ -11,7 +11,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from .case.clock import StageClock
-from .case.errors import EngineError, SpineQuantError
+from .case.errors import EngineError, InputError, UnsuitableError
 from .case.folder import new_case_folder
 from .case.grid import Grid, from_reading_order
 from .case.progress import ProgressEvent
@@ -219,7 +219,7 @@ def _write(result: CaseResult, volume: SpineVolume, folder: Path, journey: _Jour
     if result.input.format == "DICOM":
         journey.tell("dicom", "writing DICOM SEG and SR")
         with clock.stage("dicom"):
-            _write_dicom(result, folder / "dicom")
+            result = _write_dicom(result, folder / "dicom")
     journey.finish("dicom")
     result = replace(result, costs=tuple(clock.costs))
     write_record(result, folder / "case.json")
@@ -236,12 +236,14 @@ def _write_masks(result: CaseResult, native: sitk.Image, folder: Path) -> None:
         sitk.WriteImage(image, str(folder / f"{name}.nii.gz"), useCompression=True)
 
 
-def _write_dicom(result: CaseResult, folder: Path) -> None:
+def _write_dicom(result: CaseResult, folder: Path) -> CaseResult:
+    """Write SEG and SR; a series that they cannot refer to costs these two files and not the case."""
     folder.mkdir()
     try:
         write_seg(result, result.input.files, folder / "seg.dcm")
         write_sr(result, result.input.files, folder / "seg.dcm", folder / "sr.dcm")
-    except SpineQuantError:
-        raise
-    except (AttributeError, ValueError, KeyError) as error:
-        raise EngineError(f"DICOM SEG/SR cannot be written for this series ({error})") from error
+    except (InputError, UnsuitableError) as error:
+        note = f"DICOM SEG and SR were not written: {error}"
+        log.warning(note)
+        return replace(result, input=replace(result.input, notes=(*result.input.notes, note)))
+    return result

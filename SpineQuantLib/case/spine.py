@@ -67,7 +67,7 @@ class NamedSpine:
         uint16 (nk, nj, ni), values as in :mod:`SpineQuantLib.anatomy.labels`.
     occupancy : dict of Structure to np.ndarray
         float32 (nk, nj, ni) per structure in 0–1; the border of a structure is where it is 0.5, between voxel
-        centres by linear interpolation. From probabilities where there are some; a bare mask works too.
+        centres by interpolation. From probabilities where there are some; a bare mask works too.
     vertebrae : tuple of str
         Names from the top down, without gaps, ``S1`` last where it is in view.
     naming : Naming

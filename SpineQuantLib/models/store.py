@@ -146,6 +146,7 @@ def write_model(
     for n, state in enumerate(members):
         path = folder / f"member_{n}.safetensors"
         save_file({k: v.detach().cpu().half().contiguous() for k, v in state.items() if not is_alias(k)}, path)
+        path.chmod(0o644)
         files.append({"file": path.name, "sha256": _sha256(path)})
     card = {
         "schema_version": _SCHEMA,
