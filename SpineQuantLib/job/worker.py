@@ -144,6 +144,7 @@ def main(arguments: list[str] | None = None) -> int:
         send(ErrorEvent(error.exit_code, str(error)))
         return error.exit_code
     except KeyboardInterrupt:
+        send(ErrorEvent(ExitCode.INTERRUPTED, "Interrupted."))
         return ExitCode.INTERRUPTED
 
 

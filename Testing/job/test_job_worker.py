@@ -37,7 +37,7 @@ def test_a_stage_is_announced_once(request_for_job):
         for step in steps:
             progress(step)
         return SimpleNamespace(
-            input=SimpleNamespace(notes=("Slice distances differ.",)),
+            input=SimpleNamespace(notes=("Slice distances differ.",), remarks=("Also found: T1.",)),
             assessment=SimpleNamespace(verdict=Verdict.PASS, reasons=()),
         )
 
@@ -49,6 +49,7 @@ def test_a_stage_is_announced_once(request_for_job):
         StageEvent("segment", 0.2, 1.0),
         steps[2],
         NoteEvent("Slice distances differ."),
+        NoteEvent("Also found: T1."),
         ResultEvent(request_for_job.output, Verdict.PASS),
     ]
 
@@ -149,6 +150,7 @@ def test_traceback_of_a_mistake_is_on_standard_error(tmp_path):
 
 BUSY = """
 def analyze(source, output, options, progress):
+    (output.parent / "begun").touch()
     try:
         while True:
             time.sleep(0.01)
@@ -158,7 +160,9 @@ def analyze(source, output, options, progress):
 
 
 def test_worker_ends_in_order_when_its_parent_lets_go(tmp_path):
-    done = run_worker(tmp_path, BUSY, "--attached")
+    parent = "import pathlib, sys, time\nwhile not pathlib.Path(sys.argv[1]).exists(): time.sleep(0.02)"
+    with subprocess.Popen([sys.executable, "-c", parent, tmp_path / "begun"], stdout=subprocess.PIPE) as lets_go:
+        done = run_worker(tmp_path, BUSY, "--attached", stdin=lets_go.stdout)
     assert done.returncode == ExitCode.INTERRUPTED
     assert parse_event(done.stdout.decode()) == ErrorEvent(ExitCode.INTERRUPTED, "Interrupted.")
     assert (tmp_path / "tidied").exists()
