@@ -76,7 +76,7 @@ def test_a_truncated_weight_file_is_refused_even_if_the_card_agrees(model: Path)
 
     path = model / "member_0.safetensors"
     path.write_bytes(path.read_bytes()[:100])
-    card = json.loads((model / "card.json").read_text())
+    card = json.loads((model / "card.json").read_text(encoding="utf-8"))
     card["members"][0]["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
     (model / "card.json").write_text(json.dumps(card))
     with pytest.raises(EngineError, match="cannot be read"):
@@ -96,7 +96,7 @@ def test_a_broken_card_is_told(model: Path, text: str) -> None:
 
 
 def test_a_model_with_other_classes_is_refused(model: Path) -> None:
-    card = json.loads((model / "card.json").read_text())
+    card = json.loads((model / "card.json").read_text(encoding="utf-8"))
     card["classes"] = ["background", "kidney"]
     (model / "card.json").write_text(json.dumps(card))
     with pytest.raises(EngineError, match="kidney"):

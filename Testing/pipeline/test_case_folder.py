@@ -67,7 +67,7 @@ def test_the_committee_finds_the_phantom(case: tuple[CaseResult, Path], phantom:
 def test_names_agree_with_the_truth_or_are_withheld(case: tuple[CaseResult, Path], phantom: Phantom) -> None:
     result, folder = case
     truth, found = array(phantom.labels), array(sitk.ReadImage(str(folder / "segmentation.nii.gz")))
-    record = json.loads((folder / "case.json").read_text())
+    record = json.loads((folder / "case.json").read_text(encoding="utf-8"))
     assert record["naming"]["named"] == result.spine.naming.named
     if not result.spine.naming.named:
         assert record["naming"]["doubts"]
@@ -98,7 +98,7 @@ def test_tables_say_the_same(case: tuple[CaseResult, Path]) -> None:
         *("structure", "level", "side", "measurement", "method", "value"),
         *("unit", "lower", "upper", "reference", "flag", "source"),
     ]
-    entries = json.loads((folder / "measurements.json").read_text())["measurements"]
+    entries = json.loads((folder / "measurements.json").read_text(encoding="utf-8"))["measurements"]
     assert len(rows) == len(entries) == len(result.measurements)
     for row, measurement in zip(rows, result.measurements, strict=True):
         if measurement.value is None:
@@ -117,7 +117,7 @@ def test_tables_say_the_same(case: tuple[CaseResult, Path]) -> None:
 def test_the_record_tells_input_model_costs_and_verdict(case: tuple[CaseResult, Path], phantom_file: Path) -> None:
     import hashlib
 
-    record = json.loads((case[1] / "case.json").read_text())
+    record = json.loads((case[1] / "case.json").read_text(encoding="utf-8"))
     assert record["input"]["sha256"] == hashlib.sha256(phantom_file.read_bytes()).hexdigest()
     assert record["input"]["contrast"] in ("T1", "T2", "STIR", "unknown")
     assert record["model"]["members"] == 5

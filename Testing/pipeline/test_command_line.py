@@ -220,5 +220,5 @@ def test_several_inputs_share_one_committee(phantom_file: Path, command, tmp_pat
     assert code == ExitCode.INPUT
     assert "gone.nii.gz" in err
     assert sorted(os.listdir(tmp_path / "out")) == ["other", "spine"]
-    tables = [(tmp_path / "out" / n / "measurements.csv").read_text() for n in ("other", "spine")]
+    tables = [(tmp_path / "out" / n / "measurements.csv").read_text(encoding="utf-8") for n in ("other", "spine")]
     assert tables[0] == tables[1], "the format of the file must not change a number"

@@ -31,7 +31,7 @@ def test_storage_changes_nothing(
     assert again.GetSize() == sitk.ReadImage(str(path)).GetSize()
 
     def numbers(folder: Path) -> list[list[str]]:
-        return [line.split(",")[:6] for line in (folder / "measurements.csv").read_text().splitlines()]
+        return [line.split(",")[:6] for line in (folder / "measurements.csv").read_text(encoding="utf-8").splitlines()]
 
     for one, other in zip(numbers(tmp_path / "case"), numbers(case[1]), strict=True):
         assert one[:5] == other[:5]
