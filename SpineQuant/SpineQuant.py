@@ -1,3 +1,4 @@
+# One file on purpose: Slicer takes every .py beside a module for a module of its own.
 import logging
 import shutil
 import sys

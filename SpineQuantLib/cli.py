@@ -19,7 +19,6 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from . import __version__
-from .anatomy.levels import split_level
 from .case.errors import EngineError, ExitCode, InterruptedRunError, OutputError, SpineQuantError
 from .case.progress import ProgressEvent
 
@@ -87,8 +86,11 @@ class _Teller:
 def _valid_level(level: str | None) -> str | None:
     if level is None:
         return None
+    # Imported here: a command that names no level starts without what segmenting needs.
+    from .segment.naming import check_lowest_disc
+
     try:
-        split_level(level)
+        check_lowest_disc(level)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
     return level

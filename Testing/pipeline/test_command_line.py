@@ -133,10 +133,11 @@ def test_bad_input_ends_in_one_clear_message(name: str, command, tmp_path: Path)
     assert not place.parent.exists() or os.listdir(place.parent) == []
 
 
-def test_a_level_that_does_not_exist_is_a_usage_error(command, tmp_path: Path) -> None:
-    code, _, err = command("analyze", tmp_path, "-o", tmp_path / "o", "--lowest-disc", "L7-S1")
+@pytest.mark.parametrize("level", ["L7-S1", "L5-L4", "V2-V1"])
+def test_a_level_that_names_nothing_is_a_usage_error(command, tmp_path: Path, level: str) -> None:
+    code, _, err = command("analyze", tmp_path, "-o", tmp_path / "o", "--lowest-disc", level)
     assert code == ExitCode.USAGE
-    assert "L7" in err
+    assert level[:2] in err
 
 
 def test_an_existing_folder_is_left_alone(command, phantom_file: Path, tmp_path: Path) -> None:
