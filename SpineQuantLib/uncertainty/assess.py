@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..anatomy.labels import disc_value, foramen_value
+from ..anatomy.labels import CANAL_VALUE, disc_value, foramen_value
 from ..anatomy.levels import LUMBAR_COLUMN, vertebra_value
 from ..anatomy.structures import Side, Structure
 from ..case.opinion import Assessment, CommitteeOpinion, Score, Verdict
@@ -19,6 +19,9 @@ from .thresholds import Thresholds
 __all__ = ["assess"]
 
 _FEW_BODIES = 3
+_NARROW_SHARE = 0.5
+_NARROW_REACH = (8.0, 30.0)
+"""Millimetres along the column between a section of the sac and those that it is compared with."""
 
 
 def assess(
@@ -61,6 +64,7 @@ def assess(
         *fatal,
         *_naming(spine),
         *_view(spine),
+        *_narrow_sac(spine),
         *(s.reason for s in (*structures, *single) if s.verdict is not Verdict.PASS),
         *notes,
     ]
@@ -107,6 +111,35 @@ def _view(spine: NamedSpine) -> list[str]:
     if top in LUMBAR_COLUMN[1:]:
         found.append(f"field of view begins at {top}; the lumbar spine above is not in view")
     return found
+
+
+def _narrow_sac(spine: NamedSpine) -> list[str]:
+    """Places where the sac is much smaller than above and below: severe stenosis, or a sac that was half recognised.
+
+    Compared are the sac's cross-sections by rows of the volume, 8 to 30 mm apart. Either cause makes its measures
+    there worth a look, and nothing in the members' agreement need tell of it.
+    """
+    area = np.count_nonzero(spine.labels == CANAL_VALUE, axis=(0, 2)).astype(float)
+    rows = np.flatnonzero(area)
+    low, high = (max(round(mm / spine.grid.spacing[1]), 1) for mm in _NARROW_REACH)
+    if len(rows) <= low + high:
+        return []
+    hits = []
+    for row in range(rows[0] + high, rows[-1] + 1 - low):
+        above = float(np.median(area[row - high : row - low + 1]))
+        if area[row] < _NARROW_SHARE * min(above, float(area[row + low : row + high + 1].max())):
+            hits.append(row)
+    centres = {
+        name: float(np.argwhere(spine.labels == value)[:, 1].mean())
+        for name, value in spine.vertebra_values().items()
+        if spine.has(value)
+    }
+    near = [min(centres, key=lambda name, row=row: abs(centres[name] - row)) for row in hits]
+    return [
+        f"the dural sac near {name} has less than half of its area above and below: severe stenosis, or not all of it "
+        "was recognised"
+        for name in dict.fromkeys(near)
+    ]
 
 
 def _absent(spine: NamedSpine) -> list[Score]:

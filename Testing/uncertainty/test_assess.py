@@ -152,6 +152,20 @@ def test_no_sac_is_to_be_reviewed_and_without_bodies_fails(labels):
     assert any("only 2 vertebral bodies" in reason for reason in result.reasons)
 
 
+@pytest.mark.parametrize("left", [0, 2])
+def test_a_sac_that_is_half_there_is_said_with_its_place(labels, left):
+    labels[5:7, 80:84, 40 + left : 46] = 0
+    result = assess(opinion_of(labels), spine_of(labels))
+    assert result.verdict is Verdict.REVIEW
+    assert all("dural sac near L4" in reason for reason in result.reasons)
+    assert len(result.reasons) == 1
+
+
+def test_a_crumb_beside_the_sac_is_no_interruption(labels):
+    labels[8, 50:54, 50:54] = 61
+    assert not any("dural sac near" in r for r in assess(opinion_of(labels), spine_of(labels)).reasons)
+
+
 def test_a_view_that_ends_early_is_a_reason(labels):
     cut = np.where(np.isin(labels, [21, 22, 121, 61, 171, 201]), labels, 0).astype(np.uint16)
     result = assess(opinion_of(cut), spine_of(cut, ("L2", "L3")))
