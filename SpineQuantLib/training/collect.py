@@ -40,7 +40,7 @@ class LabelledVolume:
     image, labels : Path
         Files on one grid; ``labels`` holds bodies or discs (or everything, if ``complete``).
     annotations : tuple of Path
-        Sac and foramina, one file a rater; the first is trained on.
+        Sac and foramina, one file a rater; trained on where all agree, open where they differ.
     split : str
         ``train`` or ``validation``.
     complete : bool
@@ -152,8 +152,10 @@ def cache_volume(volume: LabelledVolume, folder: Path, config: NetworkConfig) ->
         raise ValueError(f"{volume.id}: image and labels lie on different grids")
     if not np.allclose(grid.spacing[1:], config.spacing[1:], rtol=0.05):
         raise ValueError(f"{volume.id}: pixels of {grid.spacing[1:]} mm; resample to {config.spacing[1:]} first")
-    annotation = _array(volume.annotations[0])[0] if volume.annotations else None
-    target = target_of(labels, grid.spacing, annotation, volume.complete, volume.sacrum)
+    drawn = [_array(path)[0] for path in volume.annotations] or [None]
+    targets = [target_of(labels, grid.spacing, one, volume.complete, volume.sacrum) for one in drawn]
+    # What raters agree about is certain; where they differ, each one's answer stays possible.
+    target = np.bitwise_or.reduce(targets)
     cases = []
     for n, (part, merged, slice_mm) in enumerate(_groups(image, target, grid.spacing[0], config)):
         case = CachedCase(

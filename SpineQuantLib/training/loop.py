@@ -6,13 +6,14 @@ import json
 import logging
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from ..models.network import NetworkConfig, SpineUNet
+from ..models.store import find_model, is_alias, read_weights
 from .augment import AugmentConfig, random_patch
 from .collect import CachedCase, read_split
 from .loss import PartialLoss
@@ -44,6 +45,9 @@ class TrainConfig:
         Compute in bfloat16 where that is safe; off for float32 throughout.
     checkpoint_every : int
         Steps between checkpoints.
+    start : str
+        Shipped model, or model folder, whose members' weights training starts from: the seed-th member, counted round.
+        Random weights if empty.
     weights : dict
         How often a case is drawn, relative to others: keys ``annotated`` (has sac or foramina), ``complete``
         (phantoms), and the contrasts; factors multiply.
@@ -60,6 +64,7 @@ class TrainConfig:
     dice_weight: float = 0.7
     mixed: bool = True
     checkpoint_every: int = 200
+    start: str = ""
     weights: dict[str, float] = field(default_factory=lambda: {"annotated": 3.0, "complete": 0.4, "water": 0.5})
     network: NetworkConfig = field(default_factory=NetworkConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
@@ -139,6 +144,18 @@ def _rate(step: int, steps: int) -> float:
     return min((step + 1) / warm, 1.0) * (1 - step / steps) ** 0.9
 
 
+def _begin_from(net: SpineUNet, config: TrainConfig) -> None:
+    """Load the weights that the config starts from."""
+    card = find_model(config.start)
+    if replace(card.network, patch=config.network.patch) != config.network:
+        raise ValueError(f"the members of {card.name} are networks of another kind than the config asks for")
+    members = read_weights(card)
+    missing, unknown = net.load_state_dict(members[config.seed % len(members)], strict=False)
+    if unknown or any(not is_alias(name) for name in missing):
+        raise ValueError(f"the weights of {card.name} do not fit the network")
+    log.info("member %d starts from %s %s", config.seed, card.name, card.version)
+
+
 def _save(path: Path, state: dict[str, object]) -> None:
     """Write aside, then rename: an interruption leaves the checkpoint before."""
     part = path.with_suffix(".part")
@@ -165,13 +182,20 @@ def train_member(config: TrainConfig, device: str | None = None) -> Path:
     ------
     FloatingPointError
         If the loss is not a number.
+    EngineError
+        If the model to start from is not there.
+    ValueError
+        If there are no training cases, or the model to start from is of another size.
     """
     where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     output = Path(config.output)
     output.mkdir(parents=True, exist_ok=True)
     path = output / f"member_{config.seed}.ckpt"
     torch.manual_seed(config.seed)
-    net = SpineUNet(config.network).to(where, memory_format=torch.channels_last_3d)
+    net = SpineUNet(config.network)
+    if config.start and not path.exists():
+        _begin_from(net, config)
+    net = net.to(where, memory_format=torch.channels_last_3d)
     average = torch.optim.swa_utils.AveragedModel(
         net, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(config.averaging)
     )
