@@ -52,10 +52,14 @@ class Measurement:
         Interval around the value; None where none is known.
     reference : str
         Reference range in words with its source, or empty.
+    grade : str
+        Grade by a published cut-off, with its source, or empty.
     flag : str
         Reason to doubt the value or why it is absent; empty where there is none.
     source : str
         ``automatic`` or ``corrected``.
+    automatic : float or None
+        Where ``source`` is ``corrected``: the value before, None if there was none.
     geometry : Geometry or None
         Where it was read from.
     """
@@ -70,8 +74,10 @@ class Measurement:
     lower: float | None = None
     upper: float | None = None
     reference: str = ""
+    grade: str = ""
     flag: str = ""
     source: str = "automatic"
+    automatic: float | None = None
     geometry: Geometry | None = None
 
     def __post_init__(self) -> None:
