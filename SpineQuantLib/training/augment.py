@@ -13,7 +13,11 @@ __all__ = ["AugmentConfig", "random_patch"]
 
 @dataclass(frozen=True)
 class AugmentConfig:
-    """Ranges of the random changes; probabilities are per patch."""
+    """Ranges of the random changes; probabilities are per patch.
+
+    ``slip`` is the chance that what lies above some row slides forwards or backwards against what lies below, as in
+    listhesis, and that a band of rows is squeezed or widened, as where a disc is narrow: healthy volumes show neither.
+    """
 
     rotation_deg: float = 15.0
     tilt_deg: float = 8.0
@@ -26,6 +30,7 @@ class AugmentConfig:
     noise: float = 0.25
     blur: float = 0.25
     coarse: float = 0.2
+    slip: float = 0.25
     on_spine: float = 0.75
 
 
@@ -46,6 +51,22 @@ def _rotation(angles: tuple[float, float, float]) -> torch.Tensor:
         turn[a, a] = turn[b, b] = math.cos(angle)
         turn[a, b], turn[b, a] = -math.sin(angle), math.sin(angle)
         out = out @ turn
+    return out
+
+
+def _slip(offsets: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
+    """Offsets (3, k, j, i) in pixels after a step in i and a change of scale in j about a random row.
+
+    The displacement is A·tanh((j − j0)/w): at most 7 pixels to either side for the slip, and for the scale a factor
+    between 0.5 and 2 in the band, so that no row is folded over another.
+    """
+    rows = offsets[1]
+    row = float(rows.max()) * _uniform(-0.6, 0.6, rng)
+    width = _uniform(3, 12, rng)
+    step = torch.tanh((rows - row) / width)
+    out = offsets.clone()
+    out[2] += _uniform(-7, 7, rng) * step
+    out[1] += _uniform(-0.5, 1.0, rng) * width * step
     return out
 
 
@@ -76,6 +97,8 @@ def _sample_points(
         stretch[0] = -stretch[0]
     axes = [torch.arange(n, dtype=torch.float32) - (n - 1) / 2 for n in patch]
     offsets = torch.stack(torch.meshgrid(*axes, indexing="ij"))
+    if _chance(cfg.slip, rng):
+        offsets = _slip(offsets, rng)
     matrix = torch.diag(1 / mm) @ _rotation(angles) @ torch.diag(mm * stretch)
     return (matrix @ offsets.reshape(3, -1)).reshape(3, *patch) + centre.view(3, 1, 1, 1)
 
