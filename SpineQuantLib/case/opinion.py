@@ -26,11 +26,18 @@ class CommitteeOpinion:
         :class:`~SpineQuantLib.anatomy.structures.NetworkClass`.
     members : np.ndarray
         uint8 (members, nk, nj, ni): each member's most probable class.
+    member_entropy : np.ndarray or None
+        float16 (nk, nj, ni), bits: mean over the members of each one's own entropy; None where it was not kept.
+    embedding : np.ndarray or None
+        float32 (features,): what the first member's encoder makes of the volume as a whole; None where it was not
+        kept.
     """
 
     grid: Grid
     probabilities: np.ndarray
     members: np.ndarray
+    member_entropy: np.ndarray | None = None
+    embedding: np.ndarray | None = None
 
 
 class Verdict(str, Enum):
@@ -64,6 +71,12 @@ class Score:
         What follows for this object.
     reason : str
         Why, in a reader's words; empty for a pass.
+    voxel_entropy : float or None
+        Mean entropy, in bits, of the members' mean probability where any member sees the structure.
+    mutual_information : float or None
+        The part of it, in bits, that comes from the members' differing and not from what each is unsure of itself.
+    expected_dice : float or None
+        Dice that the calibrated probabilities lead to expect, 0 to 1.
     """
 
     structure: Structure | None
@@ -74,6 +87,9 @@ class Score:
     mean_dice: float | None
     verdict: Verdict
     reason: str = ""
+    voxel_entropy: float | None = None
+    mutual_information: float | None = None
+    expected_dice: float | None = None
 
 
 @dataclass(frozen=True)
@@ -90,9 +106,13 @@ class Assessment:
         The case first, then each structure, then each structure and level.
     disagreement : np.ndarray
         uint8 (nk, nj, ni): where the members differ, 0 (all agree) to 255 (evenly split).
+    distance : float or None
+        How unlike the training volumes the input is, as a multiple of what is still usual: above 1 it is foreign.
+        None where the model has no calibration.
     """
 
     verdict: Verdict
     reasons: tuple[str, ...]
     scores: tuple[Score, ...]
     disagreement: np.ndarray
+    distance: float | None = None

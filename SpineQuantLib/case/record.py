@@ -26,6 +26,9 @@ def _score(score: Score) -> dict[str, Any]:
         "entropy": score.entropy,
         "eigenvalue": score.eigenvalue,
         "mean_dice": score.mean_dice,
+        "voxel_entropy": score.voxel_entropy,
+        "mutual_information": score.mutual_information,
+        "expected_dice": score.expected_dice,
         "verdict": score.verdict.value,
         "reason": score.reason,
     }
@@ -74,6 +77,7 @@ def case_record(result: CaseResult) -> dict[str, Any]:
         },
         "verdict": assessment.verdict.value,
         "reasons": list(assessment.reasons),
+        "distance": assessment.distance,
         "scores": [_score(s) for s in assessment.scores],
     }
 
@@ -114,4 +118,7 @@ def _score_from(entry: dict[str, Any]) -> Score:
         mean_dice=entry["mean_dice"],
         verdict=Verdict(entry["verdict"]),
         reason=entry["reason"],
+        voxel_entropy=entry.get("voxel_entropy"),
+        mutual_information=entry.get("mutual_information"),
+        expected_dice=entry.get("expected_dice"),
     )
