@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from .canal_profile import CanalProfile
 from .measurement import Measurement
 from .opinion import Assessment
 from .spine import NamedSpine
@@ -125,6 +126,8 @@ class CaseResult:
         ``CPU`` or the name of the GPU.
     costs : tuple of StageCost
         Stages so far.
+    canal_profile : CanalProfile or None
+        The dural sac along its course; None where it is not seen.
     """
 
     image: np.ndarray
@@ -136,3 +139,4 @@ class CaseResult:
     model: ModelInfo
     device: str
     costs: tuple[StageCost, ...] = ()
+    canal_profile: CanalProfile | None = None
