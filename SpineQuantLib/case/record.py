@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 from .. import __version__
 from ..anatomy.structures import Side, Structure
+from .correction import Acceptance
 from .errors import InputError
 from .opinion import Score, Verdict
-from .result import CaseResult
+from .result import CaseResult, Contrast, InputInfo, ModelInfo, StageCost
+from .spine import Naming
 
-__all__ = ["SCHEMA_VERSION", "case_record", "read_scores", "write_record"]
+__all__ = ["SCHEMA_VERSION", "CaseRecord", "case_record", "read_record", "read_scores", "write_record"]
 
 SCHEMA_VERSION = 1
 
@@ -34,15 +38,18 @@ def _score(score: Score) -> dict[str, Any]:
     }
 
 
-def case_record(result: CaseResult) -> dict[str, Any]:
-    """JSON form of a case; absent values are null."""
+def case_record(result: CaseResult, files: Iterable[str] = ()) -> dict[str, Any]:
+    """JSON form of a case; absent values are null. ``files`` are the other files of the case folder."""
     source, naming, assessment = result.input, result.spine.naming, result.assessment
     return {
         "schema_version": SCHEMA_VERSION,
-        "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "created": (result.analysed or datetime.now(timezone.utc)).isoformat(timespec="seconds"),
+        "corrected": bool(result.edits),
+        "corrected_by": list(result.raters),
+        "accepted": result.accepted.to_record() if result.accepted else None,
         "input": {
             "path": str(source.path),
-            "files": len(source.files),
+            "files": len(source.files) or None,
             "format": source.format,
             "sha256": source.sha256,
             "geometry": {
@@ -79,17 +86,50 @@ def case_record(result: CaseResult) -> dict[str, Any]:
         "reasons": list(assessment.reasons),
         "distance": assessment.distance,
         "scores": [_score(s) for s in assessment.scores],
+        "files": sorted(files),
     }
 
 
-def write_record(result: CaseResult, path: Path) -> None:
-    """Write ``case.json``."""
-    text = json.dumps(case_record(result), indent=1, ensure_ascii=False, allow_nan=False, default=str)
+def write_record(result: CaseResult, path: Path, files: Iterable[str] = ()) -> None:
+    """Write ``case.json``; ``files`` are the other files of the folder, by their paths in it."""
+    text = json.dumps(case_record(result, files), indent=1, ensure_ascii=False, allow_nan=False, default=str)
     path.write_text(text + "\n", encoding="utf-8")
 
 
-def read_scores(path: Path) -> tuple[Score, ...]:
-    """Scores of a case from its ``case.json``, as they were written.
+@dataclass(frozen=True)
+class CaseRecord:
+    """What ``case.json`` tells.
+
+    Attributes
+    ----------
+    input, model, device, costs, analysed, accepted
+        As in :class:`~SpineQuantLib.case.result.CaseResult`; of the input's files only their number is kept, so that
+        ``input.files`` is empty.
+    vertebrae, naming
+        As in :class:`~SpineQuantLib.case.spine.NamedSpine`.
+    verdict, reasons, scores, distance
+        As in :class:`~SpineQuantLib.case.opinion.Assessment`.
+    files : tuple of str
+        The other files of the folder as it was written.
+    """
+
+    input: InputInfo
+    model: ModelInfo
+    device: str
+    costs: tuple[StageCost, ...]
+    analysed: datetime
+    accepted: Acceptance | None
+    vertebrae: tuple[str, ...]
+    naming: Naming
+    verdict: Verdict
+    reasons: tuple[str, ...]
+    scores: tuple[Score, ...]
+    distance: float | None
+    files: tuple[str, ...]
+
+
+def read_record(path: Path) -> CaseRecord:
+    """Read ``case.json``.
 
     Raises
     ------
@@ -103,9 +143,58 @@ def read_scores(path: Path) -> tuple[Score, ...]:
                 f"{path} has schema version {record['schema_version']}, this software reads {SCHEMA_VERSION}; "
                 "analyse the case again"
             )
-        return tuple(_score_from(entry) for entry in record["scores"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return _record_from(record)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path} cannot be read ({type(error).__name__}: {error}); analyse the case again") from error
+
+
+def read_scores(path: Path) -> tuple[Score, ...]:
+    """Scores of a case from its ``case.json``, as they were written.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, damaged, or of another schema version.
+    """
+    return read_record(path).scores
+
+
+def _record_from(record: dict[str, Any]) -> CaseRecord:
+    model, naming = record["model"], record["naming"]
+    stages = (StageCost(s["stage"], s["seconds"], s["peak_memory_mb"]) for s in record["stages"])
+    return CaseRecord(
+        input=_input_from(record["input"]),
+        model=ModelInfo(model["name"], model["version"], model["sha256"], int(model["members"])),
+        device=record["device"],
+        costs=tuple(stages),
+        analysed=datetime.fromisoformat(record["created"]),
+        accepted=Acceptance.from_record(record["accepted"]) if record.get("accepted") else None,
+        vertebrae=tuple(naming["vertebrae"]),
+        naming=Naming(bool(naming["named"]), naming["method"], tuple(naming["evidence"]), tuple(naming["doubts"])),
+        verdict=Verdict(record["verdict"]),
+        reasons=tuple(record["reasons"]),
+        scores=tuple(_score_from(entry) for entry in record["scores"]),
+        distance=record.get("distance"),
+        files=tuple(record.get("files", ())),
+    )
+
+
+def _input_from(source: dict[str, Any]) -> InputInfo:
+    geometry = source["geometry"]
+    return InputInfo(
+        path=Path(source["path"]),
+        files=(),
+        format=source["format"],
+        sha256=source["sha256"],
+        size=tuple(geometry["size"]),
+        spacing=tuple(geometry["spacing_mm"]),
+        orientation=geometry["orientation"],
+        contrast=Contrast(source["contrast"]),
+        contrast_evidence=source["contrast_evidence"],
+        dicom=dict(source["dicom"] or {}),
+        notes=tuple(source["notes"]),
+        remarks=tuple(source["remarks"]),
+    )
 
 
 def _score_from(entry: dict[str, Any]) -> Score:

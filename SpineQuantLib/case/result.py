@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from .canal_profile import CanalProfile
+from .correction import Acceptance, Edit
 from .measurement import Measurement
 from .opinion import Assessment
 from .spine import NamedSpine
@@ -128,6 +130,12 @@ class CaseResult:
         Stages so far.
     canal_profile : CanalProfile or None
         The dural sac along its course; None where it is not seen.
+    analysed : datetime or None
+        When the networks ran, UTC; None for now.
+    edits : tuple of Edit
+        What readers changed, oldest first.
+    accepted : Acceptance or None
+        Who took the case as it is; None where nobody has.
     """
 
     image: np.ndarray
@@ -140,3 +148,11 @@ class CaseResult:
     device: str
     costs: tuple[StageCost, ...] = ()
     canal_profile: CanalProfile | None = None
+    analysed: datetime | None = None
+    edits: tuple[Edit, ...] = ()
+    accepted: Acceptance | None = None
+
+    @property
+    def raters(self) -> tuple[str, ...]:
+        """Who corrected the case, in order of first appearance."""
+        return tuple(dict.fromkeys(edit.rater for edit in self.edits))
