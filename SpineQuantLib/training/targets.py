@@ -15,9 +15,11 @@ from .corridor import Corridor
 from .derive import disc_between
 from .partial import bit, forbid, from_classes, permit, set_class
 
-__all__ = ["network_classes", "target_of"]
+__all__ = ["OPEN_VALUE", "network_classes", "target_of"]
 
 B = NetworkClass
+OPEN_VALUE = 255
+"""In an annotation: may be sac, foramen or neither; see :mod:`~SpineQuantLib.training.grow`."""
 _ABOVE = 22.0
 """Millimetres above the centre of the topmost labelled body where unlabelled anatomy begins."""
 _NEAR_MIDLINE = 10.0
@@ -62,7 +64,8 @@ def target_of(
     spacing : tuple of float
         Millimetres (k, j, i).
     annotation : np.ndarray, optional
-        Sac and foramina of the same volume; a drawn sac is complete, a foramen that is not drawn is unknown.
+        Sac and foramina of the same volume; a drawn sac is complete, a foramen that is not drawn is unknown, and so
+        is what carries :data:`OPEN_VALUE`.
     complete : bool
         True where ``labels`` labels everything in view (phantoms).
     sacrum : tuple of (float, float), optional
@@ -156,7 +159,8 @@ def _mark_annotation(target: np.ndarray, annotation: np.ndarray, labels: np.ndar
         forbid(target, everywhere, B.CANAL)
     middle = float(np.argwhere(sac if sac.any() else labels > 0)[:, 0].mean())
     slices = np.arange(target.shape[0])[:, None, None]
-    for value in (int(v) for v in np.unique(annotation[annotation > 0]) if v != CANAL_VALUE):
+    opened = annotation == OPEN_VALUE
+    for value in (int(v) for v in np.unique(annotation[(annotation > 0) & ~opened]) if v != CANAL_VALUE):
         drawn = annotation == value
         hit = np.argwhere(drawn)
         rows = np.arange(target.shape[1])[None, :, None]
@@ -166,5 +170,6 @@ def _mark_annotation(target: np.ndarray, annotation: np.ndarray, labels: np.ndar
         level = (rows >= hit[:, 1].min() - margin) & (rows <= hit[:, 1].max() + margin) & side
         forbid(target, np.broadcast_to(level, target.shape), B.FORAMEN)
     set_class(target, sac & (labels == 0), B.CANAL)
-    foramina = (annotation > 0) & ~sac & (labels == 0)
+    foramina = (annotation > 0) & ~sac & ~opened & (labels == 0)
     set_class(target, foramina, B.FORAMEN)
+    permit(target, opened & (labels == 0), B.BACKGROUND, B.CANAL, B.FORAMEN)

@@ -1,0 +1,122 @@
+"""Annotations grown by a committee: what it agrees about is drawn, what it disputes stays open, a person accepts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import SimpleITK as sitk
+
+from SpineQuantLib.anatomy.labels import CANAL_VALUE, foramen_value
+from SpineQuantLib.anatomy.structures import NetworkClass, Side
+from SpineQuantLib.case.errors import InputError
+from SpineQuantLib.case.grid import Grid, to_reading_order
+from SpineQuantLib.case.opinion import CommitteeOpinion
+from SpineQuantLib.case.spine import NamedSpine
+from SpineQuantLib.training.collect import LabelledVolume, read_index
+from SpineQuantLib.training.grow import accept_proposals, grow_annotation, propose_all
+from SpineQuantLib.training.partial import bit, bits
+from SpineQuantLib.training.phantom import PhantomSpec, make_phantom
+from SpineQuantLib.training.targets import OPEN_VALUE, network_classes, target_of
+from SpineQuantLib.uncertainty.assess import assess
+
+DISPUTED = foramen_value("L4", Side.RIGHT)
+AGREED = foramen_value("L4", Side.LEFT)
+
+
+@pytest.fixture(scope="module")
+def spine() -> NamedSpine:
+    image = to_reading_order(make_phantom(PhantomSpec()).labels)
+    names = ("L1", "L2", "L3", "L4", "L5", "S1")
+    labels = sitk.GetArrayFromImage(image)
+    lumbar = np.arange(20, 25)
+    keep = [*lumbar, 26, CANAL_VALUE, *(lumbar + 100), *(lumbar + 150), *(lumbar + 180)]
+    return NamedSpine.from_labels(np.where(np.isin(labels, keep), labels, 0), Grid.of(image), names)
+
+
+@pytest.fixture(scope="module")
+def opinion(spine: NamedSpine) -> CommitteeOpinion:
+    """Five members; three of them do not see one foramen, one draws the sac a voxel wider."""
+    members = np.repeat(network_classes(spine.labels)[None], 5, axis=0)
+    members[:3, spine.labels == DISPUTED] = NetworkClass.BACKGROUND
+    middle, row = spine.labels.shape[0] // 2, spine.labels.shape[1] // 2
+    back = np.flatnonzero(spine.labels[middle, row] == CANAL_VALUE).max()
+    members[4, middle, row, back + 1] = NetworkClass.CANAL
+    probabilities = np.stack([(members == c).mean(axis=0) for c in NetworkClass]).astype(np.float16)
+    return CommitteeOpinion(spine.grid, probabilities, members)
+
+
+@pytest.fixture(scope="module")
+def annotation(opinion: CommitteeOpinion, spine: NamedSpine) -> np.ndarray:
+    return grow_annotation(opinion, spine, assess(opinion, spine).scores)
+
+
+def test_what_all_members_see_is_drawn(annotation: np.ndarray, spine: NamedSpine) -> None:
+    assert np.array_equal(annotation == AGREED, spine.labels == AGREED)
+    assert (annotation[spine.labels == CANAL_VALUE] == CANAL_VALUE).all()
+
+
+def test_what_members_dispute_stays_open(annotation: np.ndarray, spine: NamedSpine, opinion: CommitteeOpinion) -> None:
+    assert not (annotation == DISPUTED).any()
+    assert (annotation[spine.labels == DISPUTED] == OPEN_VALUE).all()
+    single = (opinion.members[4] == NetworkClass.CANAL) & (spine.labels != CANAL_VALUE)
+    assert single.any()
+    assert (annotation[single & (spine.labels == 0)] == OPEN_VALUE).all()
+
+
+def test_nothing_else_is_drawn(annotation: np.ndarray, opinion: CommitteeOpinion) -> None:
+    seen = np.isin(opinion.members, (NetworkClass.CANAL, NetworkClass.FORAMEN)).any(axis=0)
+    assert not (annotation[~seen] > 0).any()
+
+
+def test_training_neither_rewards_nor_punishes_what_is_open(annotation: np.ndarray, spine: NamedSpine) -> None:
+    bodies = np.where(np.isin(spine.labels, range(20, 27)), spine.labels, 0)
+    target = target_of(bodies, spine.grid.spacing, annotation)
+    either = np.uint8(bits(NetworkClass.BACKGROUND, NetworkClass.CANAL, NetworkClass.FORAMEN))
+    assert (target[(annotation == OPEN_VALUE) & (bodies == 0)] & either == either).all()
+    assert (target[annotation == AGREED] == bit(NetworkClass.FORAMEN)).all()
+    assert (target[annotation == CANAL_VALUE] == bit(NetworkClass.CANAL)).all()
+
+
+def _index(folder: Path, rows: list[tuple[str, str, str]]) -> Path:
+    """An index whose volumes are tiny files; rows are id, split and annotations."""
+    for name, _, _ in rows:
+        for kind in ("image", "labels"):
+            sitk.WriteImage(sitk.Image(4, 4, 4, sitk.sitkUInt8), str(folder / f"{name}_{kind}.nii.gz"))
+    path = folder / "index.csv"
+    columns = ["id", "subject", "contrast", "image", "labels", "annotations", "split"]
+    table = [(n, n, "T2", f"{n}_image.nii.gz", f"{n}_labels.nii.gz", drawn, split) for n, split, drawn in rows]
+    pd.DataFrame(table, columns=columns).to_csv(path, index=False)
+    return path
+
+
+def test_accepted_proposals_become_annotations_of_training_volumes_alone(tmp_path: Path) -> None:
+    index = _index(tmp_path, [("a", "train", ""), ("b", "train", ""), ("c", "validation", "")])
+    grown = tmp_path / "grown"
+    grown.mkdir()
+    for name in ("a", "c"):
+        sitk.WriteImage(sitk.Image(4, 4, 4, sitk.sitkUInt16), str(grown / f"{name}.nii.gz"))
+    (tmp_path / "deeper").mkdir()
+    accepted = tmp_path / "deeper" / "accepted.csv"
+    assert accept_proposals(index, grown, accepted) == ["a"]
+    volumes = {v.id: v for v in read_index(accepted)}
+    assert [p.resolve() for p in volumes["a"].annotations] == [(grown / "a.nii.gz").resolve()]
+    assert not volumes["b"].annotations
+    assert not volumes["c"].annotations
+
+
+def test_an_empty_folder_of_proposals_is_refused(tmp_path: Path) -> None:
+    index = _index(tmp_path, [("a", "train", "")])
+    with pytest.raises(InputError, match="holds no proposal"):
+        accept_proposals(index, tmp_path / "nowhere", tmp_path / "accepted.csv")
+    assert not (tmp_path / "accepted.csv").exists()
+
+
+def test_validation_volumes_are_never_proposed_for(tmp_path: Path) -> None:
+    held_out = LabelledVolume("c", "c", "T2", tmp_path / "c.nii.gz", tmp_path / "c.nii.gz", split="validation")
+    with pytest.raises(InputError, match="not among the training volumes"):
+        propose_all(None, [held_out], tmp_path, ["c"])
+    with pytest.raises(InputError, match="nothing to propose"):
+        propose_all(None, [held_out], tmp_path)
