@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,12 +9,10 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from .case.clock import StageClock
-from .case.errors import EngineError, InputError, UnsuitableError
+from .case.errors import EngineError
 from .case.folder import new_case_folder
-from .case.grid import Grid, from_reading_order
+from .case.journey import Journey
 from .case.progress import ProgressEvent
-from .case.record import write_record
 from .case.result import CaseResult, Contrast, InputInfo
 from .case.spine import NamedSpine
 from .images.contrast import contrast_from_tissues
@@ -24,19 +21,13 @@ from .images.volume import SpineVolume
 from .measure.spine import measure_spine
 from .models.committee import Committee, describe_device, load_committee
 from .models.store import DEFAULT_MODEL
-from .report.dicom_seg import write_seg
-from .report.dicom_sr import write_sr
-from .report.html import write_report
-from .report.tables import write_measurements_csv, write_measurements_json
-from .scene.files import write_markups, write_scene, write_segmentation
 from .segment.inference import ask_committee
 from .segment.spine import name_spine
 from .uncertainty.assess import assess
 from .uncertainty.distinct import ensure_distinct
+from .writing import write_case
 
 __all__ = ["AnalyzeOptions", "analyze"]
-
-log = logging.getLogger(__name__)
 
 _SHARE = {"read": 0.02, "load": 0.08, "segment": 0.50, "name": 0.55, "measure": 0.60, "files": 0.65}
 _SHARE |= {"scene": 0.78, "report": 0.97, "dicom": 1.0}
@@ -71,23 +62,6 @@ class AnalyzeOptions:
     overwrite: bool = False
 
 
-class _Journey:
-    """Clock and progress of one case."""
-
-    def __init__(self, progress: Callable[[ProgressEvent], None] | None) -> None:
-        self.clock = StageClock()
-        self._progress = progress
-        self._done = 0.0
-
-    def tell(self, stage: str, message: str, part: float = 0.0) -> None:
-        if self._progress:
-            fraction = self._done + part * (_SHARE[stage] - self._done)
-            self._progress(ProgressEvent(stage, min(fraction, 1.0), message, self.clock.seconds))
-
-    def finish(self, stage: str) -> None:
-        self._done = _SHARE[stage]
-
-
 def analyze(
     source: Path,
     output: Path,
@@ -118,19 +92,19 @@ def analyze(
         With what is wrong and what to do; nothing is left behind.
     """
     options = options or AnalyzeOptions()
-    journey = _Journey(progress)
+    journey = Journey(_SHARE, progress)
     try:
         with new_case_folder(Path(output), options.overwrite) as folder:
             volume = _read(Path(source), options, journey)
             committee = _load(options, journey)
             result = _judge(volume, committee, options, journey)
-            result = _write(result, volume, folder, journey)
+            result = write_case(result, volume.image, folder, journey)
     except MemoryError as error:
         raise EngineError("out of memory; use a machine with more memory or a smaller volume") from error
     return result
 
 
-def _read(source: Path, options: AnalyzeOptions, journey: _Journey) -> SpineVolume:
+def _read(source: Path, options: AnalyzeOptions, journey: Journey) -> SpineVolume:
     journey.tell("read", f"reading {source.name}")
     with journey.clock.stage("read"):
         volume = read_volume(source, options.series)
@@ -138,7 +112,7 @@ def _read(source: Path, options: AnalyzeOptions, journey: _Journey) -> SpineVolu
     return volume
 
 
-def _load(options: AnalyzeOptions, journey: _Journey) -> Committee:
+def _load(options: AnalyzeOptions, journey: Journey) -> Committee:
     journey.tell("load", "loading the committee")
     with journey.clock.stage("load"):
         committee = load_committee(options.model, options.device)
@@ -150,7 +124,7 @@ def _load(options: AnalyzeOptions, journey: _Journey) -> Committee:
     return committee
 
 
-def _judge(volume: SpineVolume, committee: Committee, options: AnalyzeOptions, journey: _Journey) -> CaseResult:
+def _judge(volume: SpineVolume, committee: Committee, options: AnalyzeOptions, journey: Journey) -> CaseResult:
     """From voxels to names, numbers and a verdict."""
     clock = journey.clock
     image = volume.reading
@@ -194,56 +168,3 @@ def _settle_contrast(info: InputInfo, options: AnalyzeOptions, image: np.ndarray
         return info
     contrast, evidence = contrast_from_tissues(image, spine.labels, spine.grid.spacing)
     return replace(info, contrast=contrast, contrast_evidence=evidence)
-
-
-def _write(result: CaseResult, volume: SpineVolume, folder: Path, journey: _Journey) -> CaseResult:
-    """Fill the case folder; ``case.json`` comes last, when all costs are known."""
-    clock, native = journey.clock, volume.image
-    journey.tell("files", "writing masks and tables")
-    with clock.stage("files"):
-        _write_masks(result, native, folder)
-        write_measurements_csv(result.measurements, folder / "measurements.csv")
-        write_measurements_json(result.measurements, folder / "measurements.json")
-    journey.finish("files")
-    journey.tell("scene", "writing the Slicer scene")
-    with clock.stage("scene"):
-        write_segmentation(result, native, folder / "segmentation.seg.nrrd")
-        write_markups(result, folder / "markups")
-        write_scene(result, native, folder / "scene.mrb")
-    journey.finish("scene")
-    journey.tell("report", "drawing the report")
-    result = replace(result, costs=tuple(clock.costs))
-    with clock.stage("report"):
-        write_report(result, folder)
-    journey.finish("report")
-    if result.input.format == "DICOM":
-        journey.tell("dicom", "writing DICOM SEG and SR")
-        with clock.stage("dicom"):
-            result = _write_dicom(result, folder / "dicom")
-    journey.finish("dicom")
-    result = replace(result, costs=tuple(clock.costs))
-    write_record(result, folder / "case.json")
-    journey.tell("dicom", "done")
-    return result
-
-
-def _write_masks(result: CaseResult, native: sitk.Image, folder: Path) -> None:
-    grid: Grid = result.spine.grid
-    labels = result.spine.labels
-    kind = np.uint8 if labels.max(initial=0) < 256 else np.uint16
-    for array, name in ((labels.astype(kind), "segmentation"), (result.assessment.disagreement, "disagreement")):
-        image = from_reading_order(grid.image(array), native)
-        sitk.WriteImage(image, str(folder / f"{name}.nii.gz"), useCompression=True)
-
-
-def _write_dicom(result: CaseResult, folder: Path) -> CaseResult:
-    """Write SEG and SR; a series that they cannot refer to costs these two files and not the case."""
-    folder.mkdir()
-    try:
-        write_seg(result, result.input.files, folder / "seg.dcm")
-        write_sr(result, result.input.files, folder / "seg.dcm", folder / "sr.dcm")
-    except (InputError, UnsuitableError) as error:
-        note = f"DICOM SEG and SR were not written: {error}"
-        log.warning(note)
-        return replace(result, input=replace(result.input, notes=(*result.input.notes, note)))
-    return result

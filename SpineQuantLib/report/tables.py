@@ -38,6 +38,8 @@ COLUMNS = (
     "reference",
     "flag",
     "source",
+    "grade",
+    "automatic",
 )
 """Columns of ``measurements.csv``, in order."""
 
@@ -45,7 +47,7 @@ SCHEMA_VERSION = 1
 """Version of ``measurements.json``."""
 
 _DECIMALS = 3
-_NUMBERS = ("value", "lower", "upper")
+_NUMBERS = ("value", "lower", "upper", "automatic")
 
 
 def _finite(number: float | None) -> float | None:
@@ -68,6 +70,8 @@ def _record(measurement: Measurement) -> dict[str, Any]:
         "reference": measurement.reference,
         "flag": measurement.flag,
         "source": measurement.source,
+        "grade": measurement.grade,
+        "automatic": _finite(measurement.automatic),
     }
 
 
@@ -152,8 +156,10 @@ def _measurement(row: dict[str, Any]) -> Measurement:
         reference=row["reference"],
         flag=row["flag"],
         source=row["source"],
+        # Cases of the first version have neither grade nor automatic value.
+        grade=row.get("grade", ""),
         geometry=geometry,
-        **{key: None if row[key] is None else float(row[key]) for key in _NUMBERS},
+        **{key: None if row.get(key) is None else float(row[key]) for key in _NUMBERS},
     )
 
 

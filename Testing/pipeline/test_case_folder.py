@@ -22,6 +22,8 @@ CONTRACT = {
     "segmentation.nii.gz",
     "segmentation.seg.nrrd",
     "disagreement.nii.gz",
+    "borders.npz",
+    "members.npz",
     "measurements.csv",
     "measurements.json",
     "markups",
@@ -96,7 +98,7 @@ def test_tables_say_the_same(case: tuple[CaseResult, Path]) -> None:
         rows = list(csv.DictReader(file))
     assert list(rows[0]) == [
         *("structure", "level", "side", "measurement", "method", "value"),
-        *("unit", "lower", "upper", "reference", "flag", "source"),
+        *("unit", "lower", "upper", "reference", "flag", "source", "grade", "automatic"),
     ]
     entries = json.loads((folder / "measurements.json").read_text(encoding="utf-8"))["measurements"]
     assert len(rows) == len(entries) == len(result.measurements)

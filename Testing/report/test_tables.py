@@ -22,7 +22,7 @@ from SpineQuantLib.report.tables import (
     write_measurements_json,
 )
 
-HEADER = "structure,level,side,measurement,method,value,unit,lower,upper,reference,flag,source"
+HEADER = "structure,level,side,measurement,method,value,unit,lower,upper,reference,flag,source,grade,automatic"
 
 numbers = st.floats(allow_nan=False, allow_infinity=False)
 # Text as it may come from anywhere: quotes, commas, line breaks, any script; only lone surrogates are not text.
@@ -51,6 +51,8 @@ def measurements(draw: st.DrawFn) -> Measurement:
         reference=draw(words),
         flag="not seen" if value is None else draw(words),
         source=draw(st.sampled_from(["automatic", "corrected"])),
+        grade=draw(words),
+        automatic=draw(st.none() | numbers),
         geometry=draw(st.none() | geometries),
     )
 
@@ -84,7 +86,7 @@ def test_csv_keeps_texts_exactly_and_numbers_to_three_decimals(rows, folder):
         record = dict(zip(head, fields, strict=True))
         assert record["structure"] == row.structure.value
         assert record["side"] == (row.side.value if row.side else "")
-        texts = ("level", "method", "unit", "reference", "flag", "source")
+        texts = ("level", "method", "unit", "reference", "flag", "source", "grade")
         assert [record[name] for name in texts] == [getattr(row, name) for name in texts]
         assert record["measurement"] == row.name
         for name in ("value", "lower", "upper"):
@@ -102,8 +104,8 @@ def test_csv_bytes_are_those_of_the_contract(folder):
     write_measurements_csv(rows, folder / "exact.csv")
     assert (folder / "exact.csv").read_bytes().decode("utf-8") == (
         HEADER + "\r\n"
-        'disc,L4-L5,,height,Dabbs,7.123,mm,0,8.5,"7.4 ± 1.0 mm, n = 49",,automatic\r\n'
-        'foramen,L4-L5,left,height,Dabbs,,mm,,,,"called ""absent""",automatic\r\n'
+        'disc,L4-L5,,height,Dabbs,7.123,mm,0,8.5,"7.4 ± 1.0 mm, n = 49",,automatic,,\r\n'
+        'foramen,L4-L5,left,height,Dabbs,,mm,,,,"called ""absent""",automatic,,\r\n'
     )
 
 
