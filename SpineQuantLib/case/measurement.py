@@ -62,6 +62,8 @@ class Measurement:
         Where ``source`` is ``corrected``: the value before, None if there was none.
     geometry : Geometry or None
         Where it was read from.
+    spread : float or None
+        Standard deviation across the members of the committee, each measured on its own; None where too few can be.
     """
 
     structure: Structure
@@ -79,6 +81,7 @@ class Measurement:
     source: str = "automatic"
     automatic: float | None = None
     geometry: Geometry | None = None
+    spread: float | None = None
 
     def __post_init__(self) -> None:
         if self.value is None and not self.flag:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Callable
+from contextlib import nullcontext
 
 import numpy as np
 import SimpleITK as sitk
@@ -19,10 +20,17 @@ from ..images.resample import resample_like, resample_to_spacing
 from ..models.committee import Committee
 from ..models.network import NetworkConfig, SpineUNet
 from ..models.preprocess import normalise
+from .embedding import Embedding
 
-__all__ = ["ask_committee", "network_spacing"]
+__all__ = ["Witness", "ask_committee", "embed_volume", "network_spacing"]
 
 log = logging.getLogger(__name__)
+
+Witness = Callable[[int, np.ndarray], None]
+"""Is shown (member, its probabilities float32 (classes, nk, nj, ni) on the input's grid), to keep what it needs."""
+
+_SURE = 0.9995
+"""Background probability from which a voxel's entropy (below 0.008 bits) is not worth its logarithms."""
 
 _OVERLAP = (0.33, 0.4, 0.4)
 """Share of a patch that neighbours have in common, along (k, j, i)."""
@@ -54,14 +62,18 @@ def _predict(net: SpineUNet, x: torch.Tensor, device: torch.device, tiles: int) 
         return torch.softmax(logits.float(), dim=1)[0].cpu().numpy()
 
 
-def _predict_within_memory(net: SpineUNet, x: torch.Tensor, device: torch.device) -> np.ndarray:
+def _predict_within_memory(
+    net: SpineUNet, x: torch.Tensor, device: torch.device, embedding: Embedding | None = None
+) -> np.ndarray:
     """One member's probabilities, with smaller tiles and then on the CPU where the GPU's memory runs out."""
+    embedding = embedding or Embedding()
     if device.type != "cuda":
         return _predict(net, x, device, tiles=1)
     for tiles in (4, 1):
         try:
             return _predict(net, x, device, tiles)
         except torch.cuda.OutOfMemoryError:
+            embedding.clear()
             torch.cuda.empty_cache()
             log.warning("out of GPU memory with %d tiles at a time", tiles)
     log.warning("the GPU has too little memory for one tile; this member runs on the CPU")
@@ -71,8 +83,46 @@ def _predict_within_memory(net: SpineUNet, x: torch.Tensor, device: torch.device
         net.to(device)
 
 
+def _shown(committee: Committee, image: sitk.Image) -> tuple[torch.Tensor, Grid]:
+    """A volume as the networks see it, (1, 1, nk, nj, ni), and its grid."""
+    shown = resample_to_spacing(image, network_spacing(Grid.of(image).spacing, committee.network))
+    return torch.from_numpy(normalise(sitk.GetArrayFromImage(shown)))[None, None], Grid.of(shown)
+
+
+def _add_entropy(total: np.ndarray, probabilities: np.ndarray) -> None:
+    """Add the entropy in bits of each voxel's classes to ``total`` (nk, nj, ni); in place."""
+    unsure = probabilities[0] < _SURE
+    p = probabilities[:, unsure]
+    total[unsure] -= (p * np.log2(np.maximum(p, 1e-12))).sum(axis=0)
+
+
+def embed_volume(committee: Committee, image: sitk.Image) -> np.ndarray:
+    """The embedding alone, as :func:`ask_committee` finds it, at the price of one member.
+
+    Parameters
+    ----------
+    committee : Committee
+        The networks.
+    image : sitk.Image
+        3D scalar in reading order.
+
+    Returns
+    -------
+    np.ndarray
+        float32 (features,).
+    """
+    x, _ = _shown(committee, image)
+    embedding = Embedding()
+    with embedding.gather(committee.members[0]):
+        _predict_within_memory(committee.members[0], x, committee.device, embedding)
+    return embedding.vector
+
+
 def ask_committee(
-    committee: Committee, image: sitk.Image, progress: Callable[[int, int], None] | None = None
+    committee: Committee,
+    image: sitk.Image,
+    progress: Callable[[int, int], None] | None = None,
+    witness: Witness | None = None,
 ) -> CommitteeOpinion:
     """Every member's judgement of a volume, and their mean.
 
@@ -84,6 +134,8 @@ def ask_committee(
         3D scalar in reading order, on the input's own grid.
     progress : callable, optional
         Called with (members done, members in all) after each member.
+    witness : callable, optional
+        Shown each member's own probabilities, which the opinion does not keep.
 
     Returns
     -------
@@ -96,15 +148,16 @@ def ask_committee(
         If memory runs out, or two members say the same everywhere: then it is one network, not a committee.
     """
     native = Grid.of(image)
-    shown = resample_to_spacing(image, network_spacing(native.spacing, committee.network))
-    grid = Grid.of(shown)
-    x = torch.from_numpy(normalise(sitk.GetArrayFromImage(shown)))[None, None]
+    x, grid = _shown(committee, image)
     mean = np.zeros((len(NetworkClass), *native.shape), np.float32)
     masks = np.empty((len(committee.members), *native.shape), np.uint8)
+    entropy = np.zeros(native.shape, np.float32)
+    embedding = Embedding()
     seen: set[bytes] = set()
     try:
         for n, net in enumerate(committee.members):
-            own = _predict_within_memory(net, x, committee.device)
+            with embedding.gather(net) if n == 0 else nullcontext():
+                own = _predict_within_memory(net, x, committee.device, embedding if n == 0 else None)
             digest = hashlib.sha256(own.data).digest()
             if digest in seen:
                 raise EngineError(f"model '{committee.card.name}': two members give identical answers; reinstall it")
@@ -112,8 +165,12 @@ def ask_committee(
             own = resample_like(own, grid, native)
             masks[n] = own.argmax(axis=0)
             mean += own / len(committee.members)
+            _add_entropy(entropy, own)
+            if witness:
+                witness(n, own)
             if progress:
                 progress(n + 1, len(committee.members))
     except MemoryError as error:
         raise EngineError("out of memory while segmenting; use a machine with more, or a smaller volume") from error
-    return CommitteeOpinion(native, mean.astype(np.float16), masks)
+    entropy /= len(committee.members)
+    return CommitteeOpinion(native, mean.astype(np.float16), masks, entropy.astype(np.float16), embedding.vector)

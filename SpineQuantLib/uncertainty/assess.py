@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -12,8 +13,10 @@ from ..anatomy.structures import Side, Structure
 from ..case.opinion import Assessment, CommitteeOpinion, Score, Verdict
 from ..case.spine import NamedSpine
 from .agreement import agreement_of
+from .calibration import Calibration
 from .disagreement import disagreement_map
-from .scores import score_objects, score_structures
+from .scores import NOUNS, score_objects, score_structures
+from .territory import Territory, sac_territories, territories
 from .thresholds import Thresholds
 
 __all__ = ["assess"]
@@ -28,7 +31,8 @@ def assess(
     opinion: CommitteeOpinion,
     spine: NamedSpine,
     notes: Sequence[str] = (),
-    thresholds: Thresholds | None = None,
+    calibration: Calibration | None = None,
+    objects: Sequence[Territory] | None = None,
 ) -> Assessment:
     """Judge how far a result can be trusted.
 
@@ -40,47 +44,114 @@ def assess(
         What was made of it, on the same grid.
     notes : sequence of str
         What is odd about the input; each is a reason to review.
-    thresholds : Thresholds, optional
-        Bounds on the agreement.
+    calibration : Calibration, optional
+        Bounds, temperatures and training volumes of the model; bounds by judgement where it has none.
+    objects : sequence of Territory, optional
+        From :func:`~SpineQuantLib.uncertainty.territory.territories`, if that was called already.
 
     Returns
     -------
     Assessment
-        Fails if the members hardly agree, if most of the spine is missing, or if the bodies fail; to be reviewed if
-        an object is doubtful or absent, if the levels have no sure names, or if the view ends within the lumbar spine.
-        The case's own scores are of the mean of the Dice matrices of the structures, so that each counts alike.
+        Fails if the input is unlike the training volumes, if the members hardly agree, if most of the spine is
+        missing, or if the bodies fail; to be reviewed if an object is doubtful or absent, if the levels have no sure
+        names, or if the view ends within the lumbar spine. The case's own agreement is of the mean of the Dice
+        matrices of the structures, so that each counts alike; its other scores are means over them.
     """
-    thresholds = thresholds or Thresholds()
-    matrices, structures = score_structures(opinion, thresholds)
-    objects = [*score_objects(opinion, spine, thresholds), *_absent(spine)]
-    objects.sort(key=lambda score: _order(spine, score))
-    fatal = _fatal(spine, structures)
-    agreement = agreement_of(np.mean(list(matrices.values()), axis=0)) if matrices else None
-    if agreement is not None and agreement.mean_dice < thresholds.case_least:
-        fatal.append(f"the members of the committee hardly agree, Dice {agreement.mean_dice:.2f}")
-    # A structure that nobody saw is one reason, not one for each of its levels.
-    single = [s for s in objects if s.structure in matrices]
+    thresholds = calibration.thresholds if calibration else Thresholds()
+    temperatures = calibration.temperatures if calibration else {}
+    objects = territories(spine) if objects is None else objects
+    single = [t for t in objects if t.structure is not Structure.CANAL]
+    matrices, whole = score_structures(opinion, spine, temperatures)
+    structures = [_judged(whole[s], NOUNS[s], thresholds) if s in whole else _unseen(s) for s in NOUNS]
+    judged = [
+        _judged(score, t.name, thresholds)
+        for t, score in zip(single, score_objects(opinion, single, temperatures), strict=True)
+    ]
+    sac = sac_territories(spine)
+    judged += [
+        _judged(score, t.name, thresholds)
+        for t, score in zip(sac, score_objects(opinion, sac, temperatures), strict=True)
+    ]
+    scored = sorted([*judged, *_absent(spine)], key=lambda score: _order(spine, score))
+    distance = _distance(opinion, calibration)
+    fatal = [*_foreign(distance), *_fatal(spine, structures)]
+    case = _case(matrices, whole)
+    if case.mean_dice is not None and case.mean_dice < thresholds.case_least:
+        fatal.append(f"the members of the committee hardly agree, Dice {case.mean_dice:.2f}")
     reasons = [
         *fatal,
         *_naming(spine),
         *_view(spine),
         *_narrow_sac(spine),
-        *(s.reason for s in (*structures, *single) if s.verdict is not Verdict.PASS),
+        *_doubts(structures, [s for s in scored if s.structure in whole]),
         *notes,
     ]
     reasons = list(dict.fromkeys(reasons))
     verdict = Verdict.FAIL if fatal else Verdict.REVIEW if reasons else Verdict.PASS
-    case = Score(
+    case = replace(case, verdict=verdict, reason=reasons[0] if reasons else "")
+    return Assessment(
+        verdict, tuple(reasons), (case, *structures, *scored), disagreement_map(opinion.members), distance
+    )
+
+
+def _judged(score: Score, name: str, thresholds: Thresholds) -> Score:
+    score = replace(score, verdict=thresholds.verdict(score))
+    return replace(score, reason=thresholds.reason(score, name))
+
+
+def _unseen(structure: Structure) -> Score:
+    return Score(structure, "", None, None, None, None, Verdict.REVIEW, f"no {NOUNS[structure]} found")
+
+
+def _doubts(structures: Sequence[Score], objects: Sequence[Score]) -> list[str]:
+    """Reasons that lie in the scores: of a structure only where none of its objects says more."""
+    doubtful = [s for s in objects if s.verdict is not Verdict.PASS]
+    named = {s.structure for s in doubtful}
+    whole = [s for s in structures if s.verdict is not Verdict.PASS]
+    return [
+        *(s.reason for s in whole if s.structure not in named or s.verdict is Verdict.FAIL),
+        *(s.reason for s in doubtful),
+    ]
+
+
+def _case(matrices: dict[Structure, np.ndarray], whole: dict[Structure, Score]) -> Score:
+    """Scores of the case; the verdict is still to come."""
+    if not matrices:
+        return Score(None, "", None, None, None, None, Verdict.FAIL)
+    agreement = agreement_of(np.mean(list(matrices.values()), axis=0))
+
+    def mean(name: str) -> float | None:
+        values = [getattr(s, name) for s in whole.values()]
+        return None if any(v is None for v in values) else float(np.mean(values))
+
+    return Score(
         None,
         "",
         None,
-        agreement.entropy if agreement else None,
-        agreement.eigenvalue if agreement else None,
-        agreement.mean_dice if agreement else None,
-        verdict,
-        reasons[0] if reasons else "",
+        agreement.entropy,
+        agreement.eigenvalue,
+        agreement.mean_dice,
+        Verdict.PASS,
+        "",
+        mean("voxel_entropy"),
+        mean("mutual_information"),
+        mean("expected_dice"),
     )
-    return Assessment(verdict, tuple(reasons), (case, *structures, *objects), disagreement_map(opinion.members))
+
+
+def _distance(opinion: CommitteeOpinion, calibration: Calibration | None) -> float | None:
+    if calibration is None or calibration.familiarity is None or opinion.embedding is None:
+        return None
+    return calibration.familiarity.unlikeness(opinion.embedding)
+
+
+def _foreign(distance: float | None) -> list[str]:
+    if distance is None or distance <= 1:
+        return []
+    return [
+        "the image is unlike those that the networks learnt from (another body part, contrast or artefact?): "
+        f"{distance:.1f} times as far as is usual"
+    ]
 
 
 def _fatal(spine: NamedSpine, structures: Sequence[Score]) -> list[str]:
@@ -176,8 +247,8 @@ def _missing(structure: Structure, level: str, side: Side | None, reason: str) -
 
 
 def _order(spine: NamedSpine, score: Score) -> tuple[int, int, bool]:
-    """Vertebrae, discs, foramina; each from the top down; right before left."""
-    kinds = [Structure.VERTEBRA, Structure.DISC, Structure.FORAMEN]
+    """Vertebrae, discs, stretches of the sac, foramina; each from the top down; right before left."""
+    kinds = [Structure.VERTEBRA, Structure.DISC, Structure.CANAL, Structure.FORAMEN]
     return (
         kinds.index(score.structure),
         spine.vertebrae.index(score.level.split("-")[0]),

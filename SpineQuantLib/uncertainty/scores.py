@@ -1,20 +1,19 @@
-"""Agreement of the members about each structure and each object."""
+"""Agreement and doubt of the members about each structure and each object."""
 
 from __future__ import annotations
 
-import numpy as np
-from scipy import ndimage
+from collections.abc import Mapping, Sequence
 
-from ..anatomy.labels import Label
-from ..anatomy.structures import CLASSES_OF, Structure
+import numpy as np
+
+from ..anatomy.structures import CLASSES_OF, Side, Structure
 from ..case.opinion import CommitteeOpinion, Score, Verdict
 from ..case.spine import NamedSpine
 from .agreement import agreement_of, dice_matrix
-from .thresholds import Thresholds
+from .territory import Territory, class_masks
+from .voxelwise import expected_dice, temper, voxel_scores
 
 __all__ = ["NOUNS", "score_objects", "score_structures"]
-
-_MARGIN = 6.0
 
 NOUNS = {
     Structure.VERTEBRA: "vertebral bodies",
@@ -26,70 +25,82 @@ NOUNS = {
 
 
 def score_structures(
-    opinion: CommitteeOpinion, thresholds: Thresholds
-) -> tuple[dict[Structure, np.ndarray], list[Score]]:
-    """Dice matrix of each structure that any member saw, over the whole volume, and the scores that follow."""
-    members = opinion.members[(slice(None), *_box(opinion.members.max(axis=0) > 0))]
-    matrices, scores = {}, []
+    opinion: CommitteeOpinion, spine: NamedSpine, temperatures: Mapping[Structure, float]
+) -> tuple[dict[Structure, np.ndarray], dict[Structure, Score]]:
+    """Dice matrix of each structure that any member saw, over the whole volume, and the scores that follow.
+
+    Verdicts are not given here: every score says pass.
+    """
+    box = _box(opinion.members.max(axis=0) > 0)
+    members = opinion.members[(slice(None), *box)]
+    kinds = {label.value: label.structure for label in spine.objects}
+    labels = spine.labels[box]
+    matrices, scores = {}, {}
     for structure in CLASSES_OF:
-        masks = _masks(members, structure)
+        masks = class_masks(members, structure)
         if not masks.any():
-            scores.append(Score(structure, "", None, None, None, None, Verdict.REVIEW, f"no {NOUNS[structure]} found"))
             continue
+        own = np.isin(labels, [v for v, kind in kinds.items() if kind is structure])
         matrices[structure] = dice_matrix(masks)
-        found = agreement_of(matrices[structure])
-        verdict = thresholds.verdict(structure, found.mean_dice)
-        reason = "" if verdict is Verdict.PASS else f"{NOUNS[structure]}: members disagree, Dice {found.mean_dice:.2f}"
-        scores.append(Score(structure, "", None, found.entropy, found.eigenvalue, found.mean_dice, verdict, reason))
+        scores[structure] = _score(
+            opinion, structure, ("", None), (masks, own, None), box, temperatures.get(structure, 1.0)
+        )
     return matrices, scores
 
 
-def score_objects(opinion: CommitteeOpinion, spine: NamedSpine, thresholds: Thresholds) -> list[Score]:
-    """Scores of every vertebra, disc and foramen, in the spine's order.
+def score_objects(
+    opinion: CommitteeOpinion, objects: Sequence[Territory], temperatures: Mapping[Structure, float]
+) -> list[Score]:
+    """Scores of objects, each within its own territory, so that a neighbour's error is not counted here.
 
-    Members are compared within 6 mm of the box around an object, in voxels nearer to it than to any other object of
-    its structure, so that a neighbour's error is not counted here.
+    Verdicts are not given here: every score says pass.
     """
-    boxes = ndimage.find_objects(spine.labels)
     return [
-        _score_object(opinion, spine, label, boxes[label.value - 1], thresholds)
-        for label in spine.objects
-        if label.structure is not Structure.CANAL
+        _score(
+            opinion,
+            t.structure,
+            (t.level, t.label.side),
+            (t.masks(opinion), t.own, t.inside),
+            t.box,
+            temperatures.get(t.structure, 1.0),
+        )
+        for t in objects
     ]
 
 
-def _score_object(
-    opinion: CommitteeOpinion, spine: NamedSpine, label: Label, box: tuple[slice, ...], thresholds: Thresholds
+def _score(
+    opinion: CommitteeOpinion,
+    structure: Structure,
+    place: tuple[str, Side | None],
+    masks: tuple[np.ndarray, np.ndarray, np.ndarray | None],
+    box: tuple[slice, ...],
+    temperature: float,
 ) -> Score:
-    spacing = spine.grid.spacing
-    near = _grown(box, spacing, _MARGIN, spine.labels.shape)
-    crop = spine.labels[near]
-    own = crop == label.value
-    rivals = np.isin(crop, [v for v in np.unique(crop) if v and v != label.value and _same(spine, int(v), label)])
-    masks = _masks(opinion.members[(slice(None), *near)], label.structure)
-    if rivals.any():
-        to_own = ndimage.distance_transform_edt(~own, sampling=spacing)
-        to_rival = ndimage.distance_transform_edt(~rivals, sampling=spacing)
-        masks &= to_own < to_rival
-    found = agreement_of(dice_matrix(masks))
-    verdict = thresholds.verdict(label.structure, found.mean_dice)
-    reason = "" if verdict is Verdict.PASS else f"{label.name}: members disagree, Dice {found.mean_dice:.2f}"
+    """Every score of one region: members' masks, the committee's own, and where the region is."""
+    members, own, inside = masks
+    seen = members.any(axis=0)
+    found = agreement_of(dice_matrix(members))
+    probabilities = opinion.probabilities[(slice(None), *box)]
+    doubt = opinion.member_entropy
+    voxels = voxel_scores(probabilities[:, seen], None if doubt is None else doubt[box][seen])
+    share = probabilities[list(CLASSES_OF[structure])].astype(np.float32).sum(axis=0)
+    # The tail of a sigmoid never ends: only voxels with a share worth the name are summed.
+    within = (share > 0.01) | own
+    if inside is not None:
+        within &= inside | own
+    chance = temper(share[within], temperature)
     return Score(
-        label.structure, label.level, label.side, found.entropy, found.eigenvalue, found.mean_dice, verdict, reason
+        structure,
+        *place,
+        found.entropy,
+        found.eigenvalue,
+        found.mean_dice,
+        Verdict.PASS,
+        "",
+        voxels.entropy,
+        voxels.mutual_information,
+        expected_dice(chance, own[within]),
     )
-
-
-def _same(spine: NamedSpine, value: int, label: Label) -> bool:
-    return spine.label(value).structure is label.structure
-
-
-def _masks(members: np.ndarray, structure: Structure) -> np.ndarray:
-    """bool (members, …): where each member saw a structure."""
-    first, *others = CLASSES_OF[structure]
-    masks = members == first
-    for other in others:
-        masks |= members == other
-    return masks
 
 
 def _box(mask: np.ndarray) -> tuple[slice, ...]:
@@ -99,13 +110,3 @@ def _box(mask: np.ndarray) -> tuple[slice, ...]:
         hit = np.flatnonzero(mask.any(axis=tuple(a for a in range(3) if a != axis)))
         box.append(slice(int(hit[0]), int(hit[-1]) + 1) if len(hit) else slice(0, 0))
     return tuple(box)
-
-
-def _grown(
-    box: tuple[slice, ...], spacing: tuple[float, float, float], margin: float, shape: tuple[int, ...]
-) -> tuple[slice, ...]:
-    """Box with so many mm around it, within the volume."""
-    steps = [max(int(np.ceil(margin / s)), 1) for s in spacing]
-    return tuple(
-        slice(max(b.start - n, 0), min(b.stop + n, size)) for b, n, size in zip(box, steps, shape, strict=True)
-    )

@@ -3,30 +3,49 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from ..anatomy.structures import Structure
-from ..case.opinion import Verdict
+from ..case.opinion import Score, Verdict
 
-__all__ = ["Thresholds"]
+__all__ = ["SCORES", "Thresholds", "confidence_of"]
+
+SCORES: dict[str, tuple[int, str]] = {
+    "mean_dice": (1, "mean Dice over pairs of members"),
+    "entropy": (-1, "von Neumann entropy"),
+    "eigenvalue": (-1, "largest eigenvalue of 1 − S"),
+    "voxel_entropy": (-1, "voxel entropy in bits"),
+    "mutual_information": (-1, "mutual information in bits"),
+    "expected_dice": (1, "expected Dice"),
+}
+"""Scores of an object: whether more of it is surer (1) or less sure (−1), and its name."""
+
+
+def confidence_of(name: str, value: float) -> float:
+    """A score turned so that more is surer."""
+    return SCORES[name][0] * value
 
 
 @dataclass(frozen=True)
 class Thresholds:
-    """Bounds on the mean Dice between members; not yet calibrated against errors on labelled cases.
+    """Bounds on one score of an object; those of a model without a calibration are set by judgement.
 
-    A structure's bounds follow from how well people agree on it: discs and foramina are small and their outlines
-    disputed, so less agreement is usual there than about bodies.
+    By judgement a structure's bounds follow from how well people agree on it: discs and foramina are small and their
+    outlines disputed, so less agreement is usual there than about bodies.
 
     Attributes
     ----------
+    score : str
+        The score that decides, one of :data:`SCORES`.
     enough : dict of Structure to float
-        At or above, an object passes.
+        Where it is at least as sure, an object passes.
     least : dict of Structure to float
-        Below, it fails; between the two it is to be reviewed.
+        Where it is less sure, it fails; between the two it is to be reviewed.
     case_least : float
-        Mean Dice over the structures below which the case fails.
+        Mean Dice between members over the structures, below which the case fails.
     """
 
+    score: str = "mean_dice"
     enough: dict[Structure, float] = field(
         default_factory=lambda: {
             Structure.VERTEBRA: 0.85,
@@ -45,8 +64,55 @@ class Thresholds:
     )
     case_least: float = 0.50
 
-    def verdict(self, structure: Structure, mean_dice: float) -> Verdict:
-        """What follows from an agreement about a structure or one of its objects."""
-        if mean_dice >= self.enough[structure]:
+    def verdict(self, score: Score) -> Verdict:
+        """What follows from the scores of a structure or of one of its objects."""
+        value = getattr(score, self.score)
+        if score.structure is None or value is None:
+            return Verdict.REVIEW
+        sure = confidence_of(self.score, value)
+        if sure >= confidence_of(self.score, self.enough[score.structure]):
             return Verdict.PASS
-        return Verdict.REVIEW if mean_dice >= self.least[structure] else Verdict.FAIL
+        least = confidence_of(self.score, self.least[score.structure])
+        return Verdict.REVIEW if sure >= least else Verdict.FAIL
+
+    def reason(self, score: Score, name: str) -> str:
+        """Why it does not pass, in a reader's words; empty where it passes."""
+        if score.verdict is Verdict.PASS:
+            return ""
+        if score.mean_dice is None:
+            return f"{name}: not judged"
+        value = getattr(score, self.score)
+        if self.score == "mean_dice" or value is None:
+            return f"{name}: members disagree, Dice {score.mean_dice:.2f}"
+        if self.score == "expected_dice":
+            return f"{name}: likely to be wrong, expected Dice {value:.2f} (members agree to {score.mean_dice:.2f})"
+        if self.score in ("voxel_entropy", "mutual_information"):
+            return f"{name}: networks unsure, {value:.2f} bits a voxel (members' Dice {score.mean_dice:.2f})"
+        return f"{name}: members disagree, Dice {score.mean_dice:.2f} ({SCORES[self.score][1]} {value:.2f})"
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON form."""
+        return {
+            "score": self.score,
+            "enough": {s.value: v for s, v in self.enough.items()},
+            "least": {s.value: v for s, v in self.least.items()},
+            "case_least": self.case_least,
+        }
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Thresholds:
+        """Thresholds from their JSON form.
+
+        Raises
+        ------
+        KeyError, ValueError
+            If something is missing or no known score or structure.
+        """
+        if values["score"] not in SCORES:
+            raise ValueError(f"unknown score '{values['score']}'")
+        return cls(
+            values["score"],
+            {Structure(s): float(v) for s, v in values["enough"].items()},
+            {Structure(s): float(v) for s, v in values["least"].items()},
+            float(values["case_least"]),
+        )

@@ -63,8 +63,8 @@ def test_a_committee_of_one_mind_passes(labels):
     assert result.reasons == ()
     assert not result.disagreement.any()
     assert result.scores[0].structure is None
-    # The case, four structures, six bodies, five discs and ten foramina.
-    assert len(result.scores) == 1 + 4 + 6 + 5 + 10
+    # The case, four structures, six bodies, five discs, five stretches of the sac and ten foramina.
+    assert len(result.scores) == 1 + 4 + 6 + 5 + 5 + 10
     assert all(s.mean_dice == 1.0 and s.entropy == pytest.approx(0, abs=1e-9) for s in result.scores)
 
 
