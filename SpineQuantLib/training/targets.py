@@ -13,7 +13,7 @@ from ..anatomy.levels import SACRUM_VALUE, VERTEBRA_VALUES
 from ..anatomy.structures import NetworkClass, Side, Structure
 from .corridor import Corridor
 from .derive import disc_between
-from .partial import bit, forbid, from_classes, permit, set_class
+from .partial import bit, bits, forbid, from_classes, permit, set_class
 
 __all__ = ["OPEN_VALUE", "network_classes", "target_of"]
 
@@ -154,13 +154,14 @@ def _mark_sacrum(
 def _mark_annotation(target: np.ndarray, annotation: np.ndarray, labels: np.ndarray) -> None:
     """Drawn sac and foramina."""
     everywhere = np.ones(target.shape, bool)
+    # What is open lies beside the column; a committee's fancies elsewhere in the body are background.
+    opened = (annotation == OPEN_VALUE) & (labels == 0) & (target & bits(B.CANAL, B.FORAMEN) > 0)
     sac = annotation == CANAL_VALUE
     if sac.any():
         forbid(target, everywhere, B.CANAL)
     middle = float(np.argwhere(sac if sac.any() else labels > 0)[:, 0].mean())
     slices = np.arange(target.shape[0])[:, None, None]
-    opened = annotation == OPEN_VALUE
-    for value in (int(v) for v in np.unique(annotation[(annotation > 0) & ~opened]) if v != CANAL_VALUE):
+    for value in (int(v) for v in np.unique(annotation[annotation > 0]) if v not in (CANAL_VALUE, OPEN_VALUE)):
         drawn = annotation == value
         hit = np.argwhere(drawn)
         rows = np.arange(target.shape[1])[None, :, None]
@@ -170,6 +171,6 @@ def _mark_annotation(target: np.ndarray, annotation: np.ndarray, labels: np.ndar
         level = (rows >= hit[:, 1].min() - margin) & (rows <= hit[:, 1].max() + margin) & side
         forbid(target, np.broadcast_to(level, target.shape), B.FORAMEN)
     set_class(target, sac & (labels == 0), B.CANAL)
-    foramina = (annotation > 0) & ~sac & ~opened & (labels == 0)
+    foramina = (annotation > 0) & ~sac & (annotation != OPEN_VALUE) & (labels == 0)
     set_class(target, foramina, B.FORAMEN)
-    permit(target, opened & (labels == 0), B.BACKGROUND, B.CANAL, B.FORAMEN)
+    permit(target, opened, B.BACKGROUND, B.CANAL, B.FORAMEN)
