@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
+from .anatomy.reference import Reference
 from .case.errors import EngineError
 from .case.folder import new_case_folder
 from .case.journey import Journey
@@ -21,6 +22,7 @@ from .images.volume import SpineVolume
 from .measure.spine import measure_spine
 from .models.committee import Committee, describe_device, load_committee
 from .models.store import DEFAULT_MODEL
+from .report.ranges import load_tables, person_of, references_for, unused_rows
 from .segment.inference import ask_committee
 from .segment.spine import name_spine
 from .uncertainty.assess import assess
@@ -52,6 +54,11 @@ class AnalyzeOptions:
         Name of a shipped model or path of a model folder.
     overwrite : bool
         Replace an earlier case in the output folder.
+    ranges : tuple of Path
+        Tables of reference values of your own, the first counting most; the shipped one comes after them.
+    sex, age, height
+        ``F`` or ``M``, years, and body height in cm, on which ranges may depend; sex and age are read from a DICOM
+        header where they are None.
     """
 
     series: str | None = None
@@ -60,6 +67,10 @@ class AnalyzeOptions:
     device: str = "auto"
     model: str = DEFAULT_MODEL
     overwrite: bool = False
+    ranges: tuple[Path, ...] = ()
+    sex: str | None = None
+    age: float | None = None
+    height: float | None = None
 
 
 def analyze(
@@ -94,10 +105,12 @@ def analyze(
     options = options or AnalyzeOptions()
     journey = Journey(_SHARE, progress)
     try:
+        tables = load_tables(options.ranges)
         with new_case_folder(Path(output), options.overwrite) as folder:
             volume = _read(Path(source), options, journey)
             committee = _load(options, journey)
             result = _judge(volume, committee, options, journey)
+            result = _with_references(result, options, tables)
             result = write_case(result, volume.image, folder, journey)
     except MemoryError as error:
         raise EngineError("out of memory; use a machine with more memory or a smaller volume") from error
@@ -158,6 +171,16 @@ def _judge(volume: SpineVolume, committee: Committee, options: AnalyzeOptions, j
         model=committee.card.info,
         device=describe_device(committee.device),
     )
+
+
+def _with_references(
+    result: CaseResult, options: AnalyzeOptions, tables: tuple[tuple[Reference, ...], ...]
+) -> CaseResult:
+    """The case with the ranges that hold for this person and scan."""
+    person = person_of(result.input, options.sex, options.age, options.height)
+    references = references_for(result.input, person, tables)
+    remarks = (*result.input.remarks, *unused_rows(result.measurements, references))
+    return replace(result, references=references, input=replace(result.input, remarks=remarks))
 
 
 def _settle_contrast(info: InputInfo, options: AnalyzeOptions, image: np.ndarray, spine: NamedSpine) -> InputInfo:

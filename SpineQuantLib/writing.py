@@ -19,6 +19,7 @@ from .case.result import CaseResult
 from .report.dicom_seg import write_seg
 from .report.dicom_sr import write_sr
 from .report.html import write_report
+from .report.ranges import copy_tables, with_ranges
 from .report.tables import write_measurements_csv, write_measurements_json
 from .scene.files import write_markups, write_scene, write_segmentation
 
@@ -56,12 +57,17 @@ def write_case(result: CaseResult, native: sitk.Image, folder: Path, journey: Jo
     """
     clock = journey.clock
     before = result.costs
-    result = replace(result, analysed=result.analysed or datetime.now(timezone.utc))
+    result = replace(
+        result,
+        analysed=result.analysed or datetime.now(timezone.utc),
+        measurements=with_ranges(result.measurements, result.references),
+    )
     journey.tell("files", "writing masks and tables")
     with clock.stage("files"):
         _write_masks(result, native, folder)
         write_measurements_csv(result.measurements, folder / "measurements.csv")
         write_measurements_json(result.measurements, folder / "measurements.json")
+        copy_tables(result.references, folder)
     journey.finish("files")
     journey.tell("scene", "writing the Slicer scene")
     with clock.stage("scene"):

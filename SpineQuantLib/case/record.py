@@ -63,6 +63,11 @@ def case_record(result: CaseResult, files: Iterable[str] = ()) -> dict[str, Any]
             "notes": list(source.notes),
             "remarks": list(source.remarks),
         },
+        "person": {
+            "sex": result.references.person.sex,
+            "age": result.references.person.age,
+            "height": result.references.person.height,
+        },
         "software": {"name": "SpineQuant", "version": __version__},
         "model": {
             "name": result.model.name,

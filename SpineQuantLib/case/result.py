@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..anatomy.reference import References
 from .canal_profile import CanalProfile
 from .correction import Acceptance, Edit
 from .measurement import Measurement
@@ -128,6 +129,8 @@ class CaseResult:
         ``CPU`` or the name of the GPU.
     costs : tuple of StageCost
         Stages so far.
+    references : References
+        Ranges that the measurements are shown against, with what they depend on: sex, age, contrast.
     canal_profile : CanalProfile or None
         The dural sac along its course; None where it is not seen.
     analysed : datetime or None
@@ -147,6 +150,7 @@ class CaseResult:
     model: ModelInfo
     device: str
     costs: tuple[StageCost, ...] = ()
+    references: References = field(default_factory=References)
     canal_profile: CanalProfile | None = None
     analysed: datetime | None = None
     edits: tuple[Edit, ...] = ()

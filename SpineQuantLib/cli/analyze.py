@@ -26,6 +26,13 @@ class ContrastChoice(str, Enum):
     STIR = "STIR"
 
 
+class SexChoice(str, Enum):
+    """Sex of the patient, as DICOM writes it."""
+
+    F = "F"
+    M = "M"
+
+
 def _valid_level(level: str | None) -> str | None:
     if level is None:
         return None
@@ -58,6 +65,16 @@ def analyze(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     model: Annotated[str | None, typer.Option(help="Shipped model, or path of a model folder.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier case.")] = False,
+    ranges: Annotated[
+        list[Path] | None, typer.Option(help="Table of reference values of your own (CSV); may be given several times.")
+    ] = None,
+    sex: Annotated[SexChoice | None, typer.Option(help="Of the patient, for ranges; read from DICOM.")] = None,
+    age: Annotated[
+        float | None, typer.Option(min=0, max=130, help="Of the patient in years, for ranges; read from DICOM.")
+    ] = None,
+    height: Annotated[
+        float | None, typer.Option(min=30, max=260, help="Of the patient in cm, for ranges that depend on it.")
+    ] = None,
     progress: Annotated[ProgressStyle, typer.Option(help="bar, json (one event a line on stdout) or none.")] = (
         ProgressStyle.BAR
     ),
@@ -74,6 +91,10 @@ def analyze(
         device=device,
         model=model or DEFAULT_MODEL,
         overwrite=overwrite,
+        ranges=tuple(ranges or ()),
+        sex=sex.value if sex else None,
+        age=age,
+        height=height,
     )
     places = _places(source, output)
     first_error = ExitCode.OK

@@ -1,4 +1,4 @@
-"""Rows of the table of measurements: value or reason, plausibility, reference."""
+"""Rows of the table of measurements: value or reason, plausibility."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..anatomy.reference import reference_text
 from ..anatomy.structures import Side, Structure
 from ..case.measurement import Geometry, Measurement
 from .section import Ends, Plane
@@ -90,7 +89,6 @@ class Subject:
             method,
             float(value),
             unit,
-            reference=reference_text(self.structure, self.level, name, method),
             flag="; ".join(dict.fromkeys(notes)),
             geometry=geometry,
         )
@@ -105,7 +103,6 @@ class Subject:
             method,
             None,
             unit,
-            reference=reference_text(self.structure, self.level, name, method),
             flag=reason,
         )
 

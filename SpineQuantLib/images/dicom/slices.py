@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import struct
 import zlib
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ import pydicom
 from pydicom.dataset import Dataset
 from pydicom.errors import BytesLengthException, InvalidDicomError
 
+from ...anatomy.reference import MAX_AGE
 from ..checks import MAX_VOXELS
 from ..weighting import Acquisition
 from .tags import ATTRIBUTES, GROUPS, PATIENT, SPLITTERS, TAGS
@@ -147,6 +149,8 @@ class _Common:
         """One frame; of several layers that give an attribute, the first one holds."""
         slope, intercept = _first(layers, "RescaleSlope"), _first(layers, "RescaleIntercept")
         attributes = {key: value for key in ATTRIBUTES if (value := _plain(layers, key)) not in (None, "")}
+        if age := _age(attributes.get("PatientAge"), layers):
+            attributes["PatientAge"] = age
         return Slice(
             path=self.path,
             frame=frame,
@@ -166,6 +170,17 @@ class _Common:
             acquisition=_acquisition(layers),
             attributes=attributes,
         )
+
+
+def _age(stated: Any, layers: list[Dataset]) -> str | None:
+    """Age as DICOM writes it, capped where it would tell who the person is; None where it is not known."""
+    born, seen = (str(_plain(layers, key) or "") for key in ("PatientBirthDate", "StudyDate"))
+    years = None
+    if re.fullmatch(r"\d{3}Y", str(stated)):
+        years = int(str(stated)[:3])
+    elif not stated and re.fullmatch(r"\d{8}", born) and re.fullmatch(r"\d{8}", seen) and born <= seen:
+        years = int(seen[:4]) - int(born[:4]) - (seen[4:] < born[4:])
+    return stated if years is None else f"{min(years, int(MAX_AGE)):03d}Y"
 
 
 def _items(groups: Dataset | None) -> list[Dataset]:

@@ -24,8 +24,10 @@ ATTRIBUTES = [
     "SpacingBetweenSlices",
     "EchoTrainLength",
     "FlipAngle",
+    "PatientSex",
+    "PatientAge",
 ]
-"""Kept with a case; none of them names the patient."""
+"""Kept with a case; none of them names the patient. Sex and age are what ranges depend on."""
 
 SPLITTERS = [
     "StackID",
@@ -41,7 +43,7 @@ SPLITTERS = [
 """In these, images at one position may differ when a series mixes several volumes."""
 
 PATIENT = ["PatientID", "PatientName", "PatientBirthDate"]
-"""Compared while reading, and never kept."""
+"""Compared while reading, and never kept; the birth date gives the age where the header does not say it."""
 
 GROUPS = [
     "PlanePositionSequence",
@@ -61,6 +63,7 @@ TAGS = [
     *ATTRIBUTES,
     *SPLITTERS,
     *PATIENT,
+    "StudyDate",
     "SOPInstanceUID",
     "InstanceNumber",
     "ImageType",
