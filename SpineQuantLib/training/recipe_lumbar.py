@@ -12,17 +12,21 @@ import pandas as pd
 
 from .recipe_sacrum import CORNERS
 
-__all__ = ["VALIDATION", "write_index"]
+__all__ = ["GROWN", "VALIDATION", "write_index"]
 
 VALIDATION = frozenset(
     {"vb2-05", "vb2-08", "vb2-17", "ivd-25", "VB1-15", "vb3-20"} | {f"vb3-{n:02d}" for n in (1, 8, 15, 23, 30, 37, 44)}
 )
 """Subjects never trained on. The two subjects of the T1 and TIRM volumes may be one person: both are trained on."""
 
+GROWN = frozenset({"vb1-07", "vb1-08", "vb2-04", "vb2-07", "vb2-10", "vb2-13", "vb2-18", "vb3-04"})
+"""Volumes of which the sac and the foramina that a committee proposed were looked at and accepted; the proposals are
+made again by ``spinequant grow INDEX -o FOLDER``."""
+
 _RATERS = ("A", "B", "C", "D")
 
 
-def write_index(data: Path, path: Path) -> pd.DataFrame:
+def write_index(data: Path, path: Path, grown: Path | None = None) -> pd.DataFrame:
     """Write the index of all labelled volumes below ``data``.
 
     Parameters
@@ -31,6 +35,8 @@ def write_index(data: Path, path: Path) -> pd.DataFrame:
         Folder with ``lumbar-mri`` and ``rater-annotations``.
     path : Path
         CSV to write; see :func:`SpineQuantLib.training.collect.read_index`.
+    grown : Path, optional
+        Folder of proposals; those of :data:`GROWN` count as annotations.
 
     Returns
     -------
@@ -47,6 +53,8 @@ def write_index(data: Path, path: Path) -> pd.DataFrame:
     rows = []
     for row in table.to_dict("records"):
         drawn = [data / "rater-annotations" / r / f"{row['id']}.nii.gz" for r in _RATERS]
+        if grown is not None and row["id"] in GROWN:
+            drawn.append(grown / f"{row['id']}.nii.gz")
         rows.append(
             {
                 "id": row["id"],
@@ -58,6 +66,7 @@ def write_index(data: Path, path: Path) -> pd.DataFrame:
                 "split": "validation" if row["subject"] in VALIDATION else "train",
                 "complete": "",
                 "sacrum": " ".join(f"{i},{j}" for i, j in CORNERS.get(row["id"], ())),
+                "source": row["set"],
             }
         )
     index = pd.DataFrame(rows)
