@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 
 import numpy as np
 import torch
@@ -14,42 +14,48 @@ __all__ = ["Embedding"]
 
 
 class Embedding:
-    """Mean and spread of the bottleneck's features, gathered while a network looks at the tiles of a volume.
+    """Mean and spread of the two deepest stages' features, gathered while a network looks at the tiles of a volume.
 
     The features are taken before their instance normalisation, which would remove most of what differs between
     volumes. Tiles count alike.
     """
 
     def __init__(self) -> None:
-        self._tiles: list[np.ndarray] = []
+        self._tiles: list[list[np.ndarray]] = []
 
     @contextmanager
     def gather(self, net: SpineUNet) -> Iterator[None]:
         """Within the block every tile that passes through ``net`` is taken down."""
-        handle = net.core.bottleneck.conv2.register_forward_hook(self._take)
-        try:
+        stages = (net.core.downsamples[-1].conv2, net.core.bottleneck.conv2)
+        self._tiles = [[] for _ in stages]
+        with ExitStack() as hooks:
+            for n, stage in enumerate(stages):
+                hooks.callback(stage.register_forward_hook(self._taker(n)).remove)
             yield
-        finally:
-            handle.remove()
 
-    def _take(self, _layer: torch.nn.Module, _given: tuple[torch.Tensor, ...], out: torch.Tensor) -> None:
-        features = out.detach().float().flatten(2)
-        both = torch.cat([features.mean(dim=2), features.std(dim=2)], dim=1)
-        self._tiles.extend(both.cpu().numpy())
+    def _taker(self, number: int) -> Callable[[torch.nn.Module, tuple[torch.Tensor, ...], torch.Tensor], None]:
+        def take(_layer: torch.nn.Module, _given: tuple[torch.Tensor, ...], out: torch.Tensor) -> None:
+            features = out.detach().float().flatten(2)
+            both = torch.cat([features.mean(dim=2), features.std(dim=2)], dim=1)
+            self._tiles[number].extend(both.cpu().numpy())
+
+        return take
 
     def clear(self) -> None:
         """Forget the tiles, before a second attempt."""
-        self._tiles.clear()
+        for tiles in self._tiles:
+            tiles.clear()
 
     @property
     def vector(self) -> np.ndarray:
-        """float32 (2 · features,): means, then standard deviations, averaged over the tiles.
+        """float32 (features,): means and standard deviations of either stage, averaged over the tiles.
 
         Raises
         ------
         ValueError
             If no tile was seen.
         """
-        if not self._tiles:
+        if not self._tiles or not all(self._tiles):
             raise ValueError("no tile was seen")
-        return np.mean(self._tiles, axis=0, dtype=np.float64).astype(np.float32)
+        means = [np.mean(tiles, axis=0, dtype=np.float64) for tiles in self._tiles]
+        return np.concatenate(means).astype(np.float32)

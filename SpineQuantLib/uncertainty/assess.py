@@ -19,7 +19,7 @@ from .scores import NOUNS, score_objects, score_structures
 from .territory import Territory, sac_territories, territories
 from .thresholds import Thresholds
 
-__all__ = ["assess"]
+__all__ = ["absent_objects", "assess", "reasons_in_spine"]
 
 _FEW_BODIES = 3
 _NARROW_SHARE = 0.5
@@ -72,7 +72,7 @@ def assess(
         _judged(score, t.name, thresholds)
         for t, score in zip(sac, score_objects(opinion, sac, temperatures), strict=True)
     ]
-    scored = sorted([*judged, *_absent(spine)], key=lambda score: _order(spine, score))
+    scored = sorted([*judged, *absent_objects(spine)], key=lambda score: _order(spine, score))
     distance = _distance(opinion, calibration)
     fatal = [*_foreign(distance), *_fatal(spine, structures)]
     case = _case(matrices, whole)
@@ -80,9 +80,7 @@ def assess(
         fatal.append(f"the members of the committee hardly agree, Dice {case.mean_dice:.2f}")
     reasons = [
         *fatal,
-        *_naming(spine),
-        *_view(spine),
-        *_narrow_sac(spine),
+        *reasons_in_spine(spine),
         *_doubts(structures, [s for s in scored if s.structure in whole]),
         *notes,
     ]
@@ -164,6 +162,11 @@ def _fatal(spine: NamedSpine, structures: Sequence[Score]) -> list[str]:
     return found
 
 
+def reasons_in_spine(spine: NamedSpine) -> list[str]:
+    """Reasons to review that lie in the names, the view and the shape of the sac, whoever drew and named them."""
+    return [*_naming(spine), *_view(spine), *_narrow_sac(spine)]
+
+
 def _naming(spine: NamedSpine) -> list[str]:
     """Reasons that lie in the names of the levels."""
     if not spine.naming.named:
@@ -213,7 +216,7 @@ def _narrow_sac(spine: NamedSpine) -> list[str]:
     ]
 
 
-def _absent(spine: NamedSpine) -> list[Score]:
+def absent_objects(spine: NamedSpine) -> list[Score]:
     """Objects that should be there and were not found.
 
     Foramina are missed only between lumbar vertebrae, or, where the levels have no names, between the highest and

@@ -17,8 +17,8 @@ class Familiarity:
     """Embeddings of the training volumes, and how far from them is still usual.
 
     An embedding is standardised feature by feature and projected onto the leading principal components of the
-    training volumes. Its distance is the root of the mean squared distance to the nearest training volumes there,
-    together with what the components cannot describe.
+    training volumes. Its distance is the root of the mean squared distance to the nearest of them, per feature, what
+    the components cannot describe included.
 
     Attributes
     ----------
@@ -38,11 +38,11 @@ class Familiarity:
     scale: np.ndarray
     axes: np.ndarray
     points: np.ndarray
-    neighbours: int = 3
+    neighbours: int = 1
     limit: float = 1.0
 
     @classmethod
-    def fit(cls, embeddings: np.ndarray, neighbours: int = 3) -> Familiarity:
+    def fit(cls, embeddings: np.ndarray, neighbours: int = 1) -> Familiarity:
         """From the embeddings (volumes, features) of the training volumes; the limit is still to be set.
 
         Raises
@@ -62,7 +62,7 @@ class Familiarity:
         return cls(centre, scale, axes, standard @ axes.T, neighbours)
 
     def distance(self, embedding: np.ndarray) -> float:
-        """Distance of one embedding (features,) to the training volumes, per feature; 0 for one of them thrice over."""
+        """Distance of one embedding (features,) to the nearest training volumes, per feature."""
         standard = (np.asarray(embedding, float) - self.centre) / self.scale
         point = self.axes @ standard
         beyond = float(((standard - point @ self.axes) ** 2).sum())
