@@ -16,6 +16,7 @@ __all__ = [
     "UNNAMED_OFFSET",
     "VERTEBRA_VALUES",
     "column",
+    "column_with",
     "is_unnamed",
     "level_between",
     "split_level",
@@ -61,6 +62,21 @@ def column(lumbar: int = 5, thoracic: int = 12) -> tuple[str, ...]:
         *(f"L{i}" for i in range(1, lumbar + 1)),
         "S1",
     )
+
+
+def column_with(upper: str, lower: str) -> tuple[str, ...]:
+    """The most usual column, from C1 down to S1, in which one vertebra lies just above another.
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+    """
+    counts = ((5, 12), (6, 12), (4, 12), (5, 13), (5, 11), (6, 13), (4, 13), (6, 11), (4, 11))
+    for names in (column(lumbar, thoracic) for lumbar, thoracic in counts):
+        if (upper, lower) in itertools.pairwise(names):
+            return names
+    raise ValueError(f"no column has {lower} just below {upper}")
 
 
 LUMBAR_COLUMN = ("L1", "L2", "L3", "L4", "L5", "S1")

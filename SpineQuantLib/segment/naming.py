@@ -6,10 +6,9 @@ V2, … from below, and the doubts say why in a reader's words.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 
-from ..anatomy.levels import MAX_UNNAMED, column, is_unnamed, split_level, vertebra_value
+from ..anatomy.levels import MAX_UNNAMED, column, column_with, is_unnamed, split_level, vertebra_value
 from ..case.errors import UnsuitableError
 from ..case.spine import Naming
 from .facts import BodyFacts
@@ -78,7 +77,7 @@ _COUNT = "counted upwards from S1 as five lumbar vertebrae; ribs are not looked 
 def _by_hand(bodies: Sequence[BodyFacts], reading: SacrumReading, lowest_disc: str) -> tuple[tuple[str, ...], Naming]:
     """Names upwards from the lowest disc, and where the committee saw it otherwise."""
     upper, lower = check_lowest_disc(lowest_disc)
-    names = _column_with(upper, lower)
+    names = column_with(upper, lower)
     names = names[: names.index(lower) + 1]
     if len(bodies) > len(names):
         raise UnsuitableError(
@@ -98,13 +97,6 @@ def _by_hand(bodies: Sequence[BodyFacts], reading: SacrumReading, lowest_disc: s
         )
     evidence = (f"the lowest disc in view between two bodies was set to {lowest_disc} by hand", *reading.evidence)
     return names[-len(bodies) :], Naming(True, "set by hand", evidence, tuple(doubts))
-
-
-def _column_with(upper: str, lower: str) -> tuple[str, ...]:
-    """The most usual column in which one vertebra lies just above another."""
-    counts = ((5, 12), (6, 12), (4, 12), (5, 13), (5, 11), (6, 13), (4, 13), (6, 11), (4, 11))
-    columns = (column(lumbar, thoracic) for lumbar, thoracic in counts)
-    return next(c for c in columns if (upper, lower) in itertools.pairwise(c))
 
 
 def _unnamed(number: int) -> tuple[str, ...]:
