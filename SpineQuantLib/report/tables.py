@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 __all__ = [
     "COLUMNS",
     "SCHEMA_VERSION",
+    "measurement_from_record",
+    "measurement_record",
     "measurements_frame",
     "read_measurements",
     "write_measurements_csv",
@@ -121,16 +123,11 @@ def write_measurements_json(measurements: Iterable[Measurement], path: Path) -> 
     ValueError
         If a point of a geometry is not finite.
     """
-    rows = []
-    for measurement in measurements:
-        geometry = measurement.geometry
-        points = None if geometry is None else {"kind": geometry.kind, "points": [list(p) for p in geometry.points]}
-        rows.append({**_record(measurement), "geometry": points})
     document = {
         "schema_version": SCHEMA_VERSION,
         "coordinate_system": "RAS",
         "coordinate_unit": "mm",
-        "measurements": rows,
+        "measurements": [measurement_record(m) for m in measurements],
     }
     text = json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1)
     try:
@@ -141,8 +138,21 @@ def write_measurements_json(measurements: Iterable[Measurement], path: Path) -> 
         ) from error
 
 
-def _measurement(row: dict[str, Any]) -> Measurement:
-    """One measurement from its record."""
+def measurement_record(measurement: Measurement) -> dict[str, Any]:
+    """One measurement as JSON values, with everything that :func:`measurement_from_record` needs to make it again."""
+    geometry = measurement.geometry
+    points = None if geometry is None else {"kind": geometry.kind, "points": [list(p) for p in geometry.points]}
+    return {**_record(measurement), "spread": _finite(measurement.spread), "geometry": points}
+
+
+def measurement_from_record(row: dict[str, Any]) -> Measurement:
+    """The measurement that :func:`measurement_record` made a record of.
+
+    Raises
+    ------
+    KeyError, TypeError, ValueError
+        If it is none.
+    """
     geometry = row["geometry"]
     if geometry is not None:
         geometry = Geometry(geometry["kind"], tuple((float(r), float(a), float(s)) for r, a, s in geometry["points"]))
@@ -159,7 +169,7 @@ def _measurement(row: dict[str, Any]) -> Measurement:
         # Cases of the first version have neither grade nor automatic value.
         grade=row.get("grade", ""),
         geometry=geometry,
-        **{key: None if row.get(key) is None else float(row[key]) for key in _NUMBERS},
+        **{key: None if row.get(key) is None else float(row[key]) for key in (*_NUMBERS, "spread")},
     )
 
 
@@ -184,7 +194,7 @@ def read_measurements(path: Path) -> list[Measurement]:
             "use the version of SpineQuant that wrote it, or analyse the case again"
         )
     try:
-        return [_measurement(row) for row in document["measurements"]]
+        return [measurement_from_record(row) for row in document["measurements"]]
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path} is damaged ({type(error).__name__}: {error}); analyse the case again") from error
 
