@@ -14,7 +14,7 @@ import psutil
 
 from .errors import OutputError
 
-__all__ = ["new_case_folder"]
+__all__ = ["mend_case_folder", "new_case_folder"]
 
 _MARK = ".partial"
 _OLD = ".old"
@@ -40,8 +40,9 @@ def _abandoned(path: Path) -> bool:
     return pid.isdigit() and not psutil.pid_exists(int(pid))
 
 
-def _mend(output: Path) -> None:
+def mend_case_folder(output: Path) -> None:
     """Tidy up after earlier runs for this folder that were killed: a case they had moved aside comes back."""
+    output = Path(os.path.abspath(output))  # noqa: PTH100 - symbolic links stay as the user named them
     for path in filter(_abandoned, output.parent.glob(f".{output.name}.*.*{_OLD}")):
         if output.exists():
             shutil.rmtree(path, ignore_errors=True)
@@ -88,7 +89,7 @@ def new_case_folder(output: Path, overwrite: bool = False) -> Iterator[Path]:
     part = output.parent / f".{output.name}.{os.getpid()}.{uuid.uuid4().hex[:8]}{_MARK}"
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
-        _mend(output)
+        mend_case_folder(output)
         _check_place(output, overwrite)
         part.mkdir()
     except OSError as error:

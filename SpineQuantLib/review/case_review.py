@@ -1,0 +1,414 @@
+"""A finished case under review: corrections, what follows from them, undo, and acceptance."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import SimpleITK as sitk
+
+from ..case.correction import Acceptance, Edit
+from ..case.errors import InputError, OutputError, SpineQuantError
+from ..case.folder import mend_case_folder, new_case_folder
+from ..case.journey import Journey
+from ..case.measurement import Measurement
+from ..case.opinion import Score
+from ..case.progress import ProgressEvent
+from ..case.result import CaseResult
+from ..images.read import read_volume
+from ..report.ranges import with_ranges
+from ..writing import WRITING_SHARES, write_case
+from .history import FILE_NAME, write_corrections
+from .levels import renamed_state, table_under_new_names
+from .lines import can_be_moved, move_line, reset_rows
+from .masks import edited_spine, touched_values, voxels_of
+from .measuring import measure
+from .opening import OpenedCase, open_case
+from .remeasure import Touched, remeasured
+from .state import State, changed_rows
+from .verdict import reassessed
+
+__all__ = ["CaseReview"]
+
+
+class CaseReview:
+    """A case that a reader looks at and corrects.
+
+    Nothing on disk changes before :meth:`accept`. Every method that edits either makes the whole edit or, with an
+    error, none of it, and returns the rows of the table that are new or differ.
+
+    Parameters
+    ----------
+    opened : OpenedCase
+        From :func:`~SpineQuantLib.review.opening.open_case`.
+
+    Attributes
+    ----------
+    rater : str
+        Who edits; may be set at any time and is set by :meth:`accept`.
+    """
+
+    def __init__(self, opened: OpenedCase) -> None:
+        self.rater = ""
+        self._opened = opened
+        self._stamp = _stamp(opened.folder)
+        self._states = [opened.state]
+        self._now = 0
+        self._saved = opened.state
+        self._began = self._last = time.monotonic()
+
+    @classmethod
+    def open(cls, folder: Path) -> CaseReview:
+        """Take up a case folder, with what was corrected in it before.
+
+        Raises
+        ------
+        InputError
+            If it is no case folder, or is broken.
+        """
+        mend_case_folder(Path(folder))
+        return cls(open_case(Path(folder)))
+
+    @property
+    def folder(self) -> Path:
+        """Where the case lies."""
+        return self._opened.folder
+
+    @property
+    def native(self) -> sitk.Image:
+        """The input volume on its own grid, with its own numbers."""
+        return self._opened.native
+
+    @property
+    def _state(self) -> State:
+        return self._states[self._now]
+
+    @property
+    def result(self) -> CaseResult:
+        """The case as it is now."""
+        return self._state.result
+
+    @property
+    def measurements(self) -> tuple[Measurement, ...]:
+        """Rows of the table as they are now."""
+        return self.result.measurements
+
+    @property
+    def scores(self) -> tuple[Score, ...]:
+        """How far the committee agreed: the case first, then structures, then single objects."""
+        return self.result.assessment.scores
+
+    @property
+    def history(self) -> tuple[Edit, ...]:
+        """Edits in force, oldest first, those of earlier raters included."""
+        return self.result.edits
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether there is an edit of this session to take back."""
+        return self._now > 0
+
+    @property
+    def can_redo(self) -> bool:
+        """Whether there is an edit that was taken back."""
+        return self._now + 1 < len(self._states)
+
+    @property
+    def changed(self) -> bool:
+        """Whether the case differs from what is on disk."""
+        return self._state is not self._saved
+
+    def row(self, key: str) -> Measurement:
+        """The row with a key.
+
+        Raises
+        ------
+        InputError
+            If there is none.
+        """
+        row = self._state.rows.get(key)
+        if row is None:
+            raise InputError(f"the case has no measurement '{key}'; it may have been renamed")
+        return row
+
+    def can_move(self, key: str) -> bool:
+        """Whether the value of a row is the size of its line or contour, so that :meth:`move` can change it."""
+        return can_be_moved(self.row(key))
+
+    def move(self, key: str, points_ras: np.ndarray | Sequence[Sequence[float]]) -> tuple[Measurement, ...]:
+        """A reader dragged the line or contour of a row, or placed one where there was no value.
+
+        Parameters
+        ----------
+        key : str
+            Key of the measurement.
+        points_ras : array
+            (n, 3) RAS millimetres: two ends of a line, or the corners of a contour in order.
+
+        Returns
+        -------
+        tuple of Measurement
+            Rows that changed: this one, those that share its line, and what is computed from them.
+
+        Raises
+        ------
+        InputError
+            If the row is not the size of a line or contour, or the points are unfit.
+        """
+        points = np.asarray(points_ras, float)
+        before = self.row(key)
+        return self._edit(
+            move_line(self._state, key, points),
+            "line",
+            f"{key} moved" if before.value is not None else f"{key} placed",
+            {"value": before.value, "points": [list(p) for p in before.geometry.points] if before.geometry else None},
+            lambda state: {"value": state.rows[key].value, "points": points.tolist()},
+        )
+
+    def reset(self, key: str) -> tuple[Measurement, ...]:
+        """Take a row, and those that share its line, back to what the software measured.
+
+        Raises
+        ------
+        InputError
+            If there is no such row, or it is not corrected.
+        """
+        value = self.row(key).value
+        after = reset_rows(self._state, key)
+        return self._edit(
+            after, "reset", f"{key} reset", {"value": value}, lambda state: {"value": state.rows[key].value}
+        )
+
+    def edit_mask(self, labels: np.ndarray) -> tuple[Measurement, ...]:
+        """A reader edited the label map.
+
+        Parameters
+        ----------
+        labels : np.ndarray
+            (nk, nj, ni) label values in reading order on the case's grid, all of them.
+
+        Returns
+        -------
+        tuple of Measurement
+            Rows that changed; only what depends on edited objects is measured again.
+
+        Raises
+        ------
+        InputError
+            If it does not lie on the grid, or what was drawn contradicts the names or the patient's sides.
+        """
+        before = self._state
+        spine = before.result.spine
+        edited = edited_spine(spine, labels)
+        values = touched_values(spine.labels, edited.labels)
+        if not values:
+            return ()
+        assessment = reassessed(before.result.assessment, spine, edited)
+        changed = replace(before, result=replace(before.result, spine=edited, assessment=assessment))
+        after = remeasured(before, changed, Touched(edited, values))
+        names = ", ".join(edited.label(value).name for value in values)
+        return self._edit(
+            after, "mask", f"mask of {names} edited", voxels_of(spine, values), lambda _: voxels_of(edited, values)
+        )
+
+    def rename(self, lowest_disc: str, *, s1_becomes_lumbar: bool = False) -> tuple[Measurement, ...]:
+        """Rename all levels at once.
+
+        Parameters
+        ----------
+        lowest_disc : str
+            True name of the lowest disc between two vertebrae in view, for example ``L4-L5``.
+        s1_becomes_lumbar : bool
+            Confirms that what the case holds for S1 is a lumbar vertebra.
+
+        Returns
+        -------
+        tuple of Measurement
+            All rows under new names, and those that there were not before.
+
+        Raises
+        ------
+        InputError
+            If the names are impossible.
+        NeedsConfirmationError
+            If S1 would become a lumbar vertebra and that was not confirmed.
+        """
+        before = self._state
+        named = renamed_state(before, lowest_disc, s1_becomes_lumbar)
+        if named.result.spine.vertebrae == before.result.spine.vertebrae:
+            after = named
+        else:
+            after = table_under_new_names(before, named, measure(named.result))
+        return self._edit(
+            after,
+            "levels",
+            f"lowest disc set to {lowest_disc}",
+            _names(before.result),
+            lambda state: _names(state.result),
+        )
+
+    def _edit(
+        self,
+        after: State,
+        kind: str,
+        what: str,
+        before: dict[str, Any],
+        told: Callable[[State], dict[str, Any]],
+    ) -> tuple[Measurement, ...]:
+        """Make a state the present one, with its edit in the history."""
+        after = _with_ranges(self._state, after)
+        rows, changes = changed_rows(self._state, after)
+        now = time.monotonic()
+        edit = Edit(self.rater, datetime.now(timezone.utc), now - self._last, kind, what, before, told(after), changes)
+        self._last = now
+        self._states = [*self._states[: self._now + 1], after.with_edit(edit)]
+        self._now += 1
+        return rows
+
+    def undo(self) -> tuple[Measurement, ...]:
+        """Take the last edit of this session back; nothing happens where there is none."""
+        return self._go(-1) if self.can_undo else ()
+
+    def redo(self) -> tuple[Measurement, ...]:
+        """Make the edit again that was taken back last; nothing happens where there is none."""
+        return self._go(1) if self.can_redo else ()
+
+    def _go(self, steps: int) -> tuple[Measurement, ...]:
+        before = self._state
+        self._now += steps
+        self._last = time.monotonic()
+        return changed_rows(before, self._state)[0]
+
+    def accept(
+        self,
+        rater: str,
+        folder: Path | None = None,
+        *,
+        source: Path | None = None,
+        progress: Callable[[ProgressEvent], None] | None = None,
+    ) -> Path:
+        """Take the case as it is, and write its folder again with what changed.
+
+        Written aside and renamed at the end: whatever happens midway, the folder is what it was. Files in it that
+        SpineQuant did not write are kept.
+
+        Parameters
+        ----------
+        rater : str
+            Who accepts it; also of the edits of this session that name nobody.
+        folder : Path, optional
+            Where to write; the case's own folder by default. A folder that exists must be a case folder.
+        source : Path, optional
+            Where the DICOM images are now, if they were moved; SEG and SR refer to them.
+        progress : callable, optional
+            Told about each step.
+
+        Returns
+        -------
+        Path
+            The folder.
+
+        Raises
+        ------
+        InputError
+            If there is no name.
+        OutputError
+            If it cannot be written, or somebody else has changed the folder meanwhile.
+        """
+        rater = rater.strip()
+        if not rater:
+            raise InputError("say who accepts the case")
+        target = Path(folder) if folder is not None else self.folder
+        self._check_unchanged(target)
+        state = self._signed(rater)
+        with new_case_folder(target, overwrite=True) as part:
+            result = replace(state.result, input=_with_sources(state.result, source))
+            write_corrections(state, part / FILE_NAME)
+            write_case(result, self.native, part, Journey(WRITING_SHARES, progress))
+            _keep_strangers(target, self._opened.record.files, part)
+            self._check_unchanged(target)
+        self._opened = open_case(target)
+        self._stamp = _stamp(target)
+        self._states[self._now] = self._saved = state
+        return target
+
+    def _signed(self, rater: str) -> State:
+        """The present state as accepted by a rater, who also made this session's edits that name nobody."""
+        state, now = self._state, time.monotonic()
+        self.rater = rater
+        edits = tuple(edit if edit.rater else replace(edit, rater=rater) for edit in state.result.edits)
+        accepted = Acceptance(rater, _utc_now(), round(now - self._began, 1))
+        return replace(state, result=replace(state.result, edits=edits, accepted=accepted))
+
+    def _check_unchanged(self, target: Path) -> None:
+        if target.resolve() == self.folder.resolve() and _stamp(target) != self._stamp:
+            raise OutputError(
+                f"{target} was changed by somebody else since it was opened; accept into another folder, or open the "
+                "case again to see what they did"
+            )
+
+
+def _utc_now() -> datetime:
+    """Now, to the second as it is written down."""
+    return datetime.now(timezone.utc).replace(microsecond=0)
+
+
+def _names(result: CaseResult) -> dict[str, Any]:
+    naming = result.spine.naming
+    return {
+        "vertebrae": list(result.spine.vertebrae),
+        "naming": {
+            "named": naming.named,
+            "method": naming.method,
+            "evidence": list(naming.evidence),
+            "doubts": list(naming.doubts),
+        },
+    }
+
+
+def _with_ranges(before: State, after: State) -> State:
+    """Range and grade of every row that changed, looked up as the pipeline does."""
+    old = before.rows
+    rows = [
+        m if old.get(m.key) == m else with_ranges([m], after.result.references)[0] for m in after.result.measurements
+    ]
+    return after.with_rows(rows)
+
+
+def _stamp(folder: Path) -> str:
+    """Tells whether a case folder was written again."""
+    found = hashlib.sha256()
+    for name in ("case.json", FILE_NAME, "measurements.json"):
+        path = folder / name
+        found.update(path.read_bytes() if path.is_file() else b"")
+        found.update(b"\0")
+    return found.hexdigest()
+
+
+def _with_sources(result: CaseResult, source: Path | None) -> Any:
+    """The input with its files, where they still are what was analysed; DICOM results refer to them."""
+    info = result.input
+    if info.format != "DICOM":
+        return info
+    try:
+        found = read_volume(source or info.path, str(info.dicom.get("SeriesInstanceUID") or "") or None).info
+    except SpineQuantError:
+        return info
+    return replace(info, files=found.files, dicom=found.dicom) if found.sha256 == info.sha256 else info
+
+
+def _keep_strangers(old: Path, ours: tuple[str, ...], part: Path) -> None:
+    """Carry over what SpineQuant did not write."""
+    known = {*ours, "case.json"}
+    for path in sorted(old.rglob("*")) if old.is_dir() else ():
+        name = path.relative_to(old)
+        if path.is_file() and name.as_posix() not in known and not (part / name).exists():
+            (part / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(path, part / name)

@@ -1,0 +1,134 @@
+"""A line or contour that a reader moved gives a new value, and what is computed from it follows."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..case.errors import InputError
+from ..case.grid import lps_to_ras
+from ..case.measurement import Measurement
+from .derived import formulas_for
+from .rows import corrected, with_value
+from .shapes import check_points, size_of
+from .state import State, same
+
+__all__ = ["can_be_moved", "follow", "move_line", "reset_rows"]
+
+_FITS = 1e-3
+"""How far, as a share, the size of a geometry may be from the value of the row that is read from it."""
+
+
+def can_be_moved(row: Measurement) -> bool:
+    """Whether the row's value is the size of its geometry, so that moving the points moves the value.
+
+    Means of several lines, angles, volumes and ratios are not: they follow from other rows or from the mask.
+    """
+    if row.value is None or row.geometry is None or len(row.geometry.points) < 2:
+        return False
+    size = size_of(row.geometry.kind, row.unit, np.array(row.geometry.points))
+    return size is not None and same(abs(row.value), size, _FITS)
+
+
+def _kind_of(state: State, row: Measurement) -> str:
+    """Kind of geometry that the row is read from; of one without a value that of its fellows at other levels.
+
+    Raises
+    ------
+    InputError
+        If it cannot be measured with a line or contour.
+    """
+    if can_be_moved(row):
+        return row.geometry.kind
+    if row.value is None:
+        about = (row.structure, row.name, row.method)
+        for other in state.result.measurements:
+            if (other.structure, other.name, other.method) == about and can_be_moved(other):
+                return other.geometry.kind
+    sources = next((f.inputs for f in formulas_for(state.rows) if f.key == row.key), ())
+    advice = f"correct {', '.join(sources)} instead" if sources else "edit the mask instead"
+    raise InputError(f"{row.key} is not the size of one line or contour; {advice}")
+
+
+def move_line(state: State, key: str, points: np.ndarray) -> State:
+    """The state after the line or contour of a row was moved.
+
+    Parameters
+    ----------
+    state : State
+        Before.
+    key : str
+        Key of the row; all rows that are read from the same geometry follow.
+    points : np.ndarray
+        (n, 3) RAS millimetres.
+
+    Raises
+    ------
+    InputError
+        If there is no such row, it cannot be measured so, or the points are unfit.
+    """
+    rows = state.rows
+    if key not in rows:
+        raise InputError(f"the case has no measurement '{key}'; it may have been renamed, take the keys from its table")
+    row = rows[key]
+    geometry = check_points(_kind_of(state, row), points)
+    _check_in_view(state, np.array(geometry.points))
+    moved = {key}
+    if row.geometry is not None:
+        moved |= {m.key for m in rows.values() if m.geometry == row.geometry and can_be_moved(m)}
+    for name in moved:
+        old = rows[name]
+        size = size_of(geometry.kind, old.unit, np.array(geometry.points))
+        # A retrolisthesis is measured as a length below zero; which way it goes is not in the line's length.
+        value = -size if old.value is not None and old.value < 0 else size
+        rows[name] = corrected(state, with_value(old, value, geometry))
+    after = state.with_rows(rows.values(), state.by_hand | moved)
+    return follow(state, after, moved)
+
+
+def _check_in_view(state: State, points: np.ndarray) -> None:
+    grid = state.result.spine.grid
+    index = grid.to_index(lps_to_ras(points))
+    if ((index < -1.0) | (index > np.array(grid.shape))).any():
+        raise InputError("a point lies outside of the volume; put all points inside")
+
+
+def follow(before: State, after: State, moved: set[str]) -> State:
+    """Work out again what is computed from rows that changed."""
+    rows, old = after.rows, before.rows
+    changed = set(moved)
+    for formula in formulas_for(rows):
+        if formula.key in moved or not changed.intersection(formula.inputs):
+            continue
+        inputs = [rows[key] for key in formula.inputs]
+        own = old.get(formula.key, rows[formula.key])
+        missing = ", ".join(m.key for m in inputs if m.value is None)
+        if missing:
+            fresh = with_value(own, None, None, f"not measured: {missing}")
+        else:
+            was = [old[key].value if key in old else None for key in formula.inputs]
+            value = formula.value([m.value for m in inputs], was, own.value)
+            geometry = formula.geometry([m.geometry for m in inputs]) if formula.geometry else own.geometry
+            fresh = with_value(own, value, geometry, "what it follows from was not measured before")
+        rows[formula.key] = corrected(before, fresh)
+        changed.add(formula.key)
+    return after.with_rows(rows.values())
+
+
+def reset_rows(state: State, key: str) -> State:
+    """The state in which a row, and all that share its line, are as the software had measured them.
+
+    Raises
+    ------
+    InputError
+        If there is no such row, or it is not corrected.
+    """
+    rows = state.rows
+    if key not in rows:
+        raise InputError(f"the case has no measurement '{key}'")
+    if key not in state.automatic:
+        raise InputError(f"{key} is as the software measured it")
+    group = {m.key for m in rows.values() if m.geometry == rows[key].geometry and m.key in state.automatic} | {key}
+    for name in group:
+        rows[name] = state.automatic[name]
+    after = state.with_rows(rows.values(), state.by_hand - group)
+    return follow(state, after, group)

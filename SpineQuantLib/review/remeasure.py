@@ -1,0 +1,112 @@
+"""Measure again what an edited mask touches, and leave the rest as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from ..anatomy.labels import CANAL_VALUE, CORD_VALUE
+from ..anatomy.levels import split_level
+from ..anatomy.structures import Structure
+from ..case.measurement import Measurement
+from ..case.spine import NamedSpine
+from .lines import follow
+from .measuring import measure
+from .rows import corrected
+from .state import State, same
+
+__all__ = ["Touched", "remeasured"]
+
+_NEGLIGIBLE = 5e-3
+"""Share by which the value of an object that was not edited itself must change to count as corrected: a sac edited at
+one level shifts its smoothed centre line by a hair everywhere."""
+
+
+class Touched:
+    """What depends on edited objects.
+
+    Parameters
+    ----------
+    spine : NamedSpine
+        Before or after the edit.
+    values : iterable of int
+        Label values of the edited objects.
+    """
+
+    def __init__(self, spine: NamedSpine, values: Iterable[int]) -> None:
+        labels = [spine.label(value) for value in values]
+        self.objects = {(x.structure, x.level, x.side) for x in labels}
+        self.sac = any(x.value in (CANAL_VALUE, CORD_VALUE) for x in labels)
+        names = {x.level for x in labels if x.structure in (Structure.VERTEBRA, Structure.DISC)}
+        beside = {level for level in spine.levels if names & set(split_level(level))}
+        self._discs = (names & set(spine.levels)) | beside
+        self._frames = names | beside
+        self._foramina = {x.level for x in labels if x.structure is Structure.FORAMEN} | self._discs
+        self._bodies = names
+
+    def depends(self, structure: Structure, level: str) -> bool:
+        """Whether rows of a structure at a level are to be measured again."""
+        if structure is Structure.DISC:
+            return level in self._discs
+        if structure is Structure.CANAL:
+            return self.sac or level in self._frames
+        if structure is Structure.FORAMEN:
+            return level in self._foramina
+        if structure is Structure.VERTEBRA:
+            return level in self._bodies
+        return bool(self._frames) or self.sac
+
+    def itself(self, row: Measurement) -> bool:
+        """Whether the row is about an edited object itself; of the sac, which spans all levels, it is not known."""
+        return (row.structure, row.level, row.side) in self.objects
+
+
+def remeasured(before: State, after: State, touched: Touched) -> State:
+    """Rows after an edit of the mask.
+
+    A line that a reader placed stays, unless the object itself was edited after that.
+
+    Parameters
+    ----------
+    before : State
+        Before the edit.
+    after : State
+        With the edited spine and the rows of before.
+    touched : Touched
+        What depends on the edit.
+    """
+    rows = after.rows
+    hand = set(after.by_hand)
+    moved: set[str] = set()
+    for fresh in measure(after.result, touched.depends):
+        old = rows.get(fresh.key)
+        own = touched.itself(fresh)
+        if fresh.key in hand and not own:
+            continue
+        if old is not None and same(old.value, fresh.value, 1e-9 if own else _NEGLIGIBLE):
+            if own:
+                rows[fresh.key] = _with_geometry(old, fresh)
+            continue
+        rows[fresh.key] = corrected(before, fresh)
+        hand.discard(fresh.key)
+        moved.add(fresh.key)
+    result = after.with_rows(_in_order(rows, after), hand)
+    # Measuring has worked out anew what follows from masks; what follows from a reader's lines has to be again.
+    return follow(before, result, hand) if hand else result
+
+
+def _with_geometry(old: Measurement, fresh: Measurement) -> Measurement:
+    return replace(old, geometry=fresh.geometry)
+
+
+def _in_order(rows: dict[str, Measurement], state: State) -> list[Measurement]:
+    """Rows in the table's order; a row that is new comes behind the others of its object."""
+    known = [m.key for m in state.result.measurements]
+    out = [rows[key] for key in known]
+    for key, m in rows.items():
+        if key in state.rows:
+            continue
+        about = (m.structure, m.level, m.side)
+        fellows = [n for n, r in enumerate(out) if (r.structure, r.level, r.side) == about]
+        out.insert(fellows[-1] + 1 if fellows else len(out), m)
+    return out

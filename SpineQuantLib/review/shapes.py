@@ -1,0 +1,84 @@
+"""Sizes of lines and contours in the patient, and what makes one unfit to measure with."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..case.errors import InputError
+from ..case.measurement import Geometry
+
+__all__ = ["check_points", "size_of"]
+
+_LEAST = {"line": 2, "curve": 2, "closed curve": 3}
+
+
+def size_of(kind: str, unit: str, points: np.ndarray) -> float | None:
+    """What a geometry measures in a unit; None where it measures nothing in it.
+
+    Parameters
+    ----------
+    kind : str
+        As in :class:`~SpineQuantLib.case.measurement.Geometry`.
+    unit : str
+        ``mm``: length of a line or curve, perimeter of a closed curve. ``mm2``: area of a closed curve, seen along
+        the normal of its mean plane.
+    points : np.ndarray
+        (n, 3) millimetres.
+    """
+    points = np.asarray(points, float)
+    if unit == "mm":
+        ring = np.vstack((points, points[:1])) if kind == "closed curve" else points
+        return float(np.linalg.norm(np.diff(ring, axis=0), axis=1).sum())
+    if unit == "mm2" and kind == "closed curve":
+        return float(np.linalg.norm(_area_vector(points)))
+    return None
+
+
+def _area_vector(points: np.ndarray) -> np.ndarray:
+    """Normal (3,) of a polygon, as long as its area (Newell)."""
+    around = points - points.mean(axis=0)
+    return np.cross(around, np.roll(around, -1, axis=0)).sum(axis=0) / 2
+
+
+def check_points(kind: str, points: np.ndarray) -> Geometry:
+    """The geometry through points that a reader placed.
+
+    Raises
+    ------
+    InputError
+        If they are too few, not finite, of no extent, or a contour crosses itself.
+    """
+    points = np.asarray(points, float)
+    if points.ndim != 2 or points.shape[1] != 3 or not np.isfinite(points).all():
+        raise InputError("points must be an (n, 3) array of RAS millimetres without gaps")
+    if kind == "line" and len(points) != 2:
+        raise InputError(f"a line has two ends, not {len(points)}; place both")
+    if len(points) < _LEAST[kind]:
+        raise InputError(f"a {kind} needs at least {_LEAST[kind]} points, not {len(points)}")
+    if kind == "closed curve":
+        if np.allclose(points[0], points[-1]):
+            points = points[:-1]
+        normal = _area_vector(points)
+        if np.linalg.norm(normal) < 1e-6:
+            raise InputError("the contour encloses nothing; draw it around the structure")
+        if _crosses_itself(points, normal):
+            raise InputError("the contour crosses itself, so that its area is not defined; draw it without a loop")
+    elif size_of(kind, "mm", points) < 1e-6:
+        raise InputError("all points lie in one place; move them apart")
+    return Geometry.of(kind, points)
+
+
+def _crosses_itself(points: np.ndarray, normal: np.ndarray) -> bool:
+    """Whether two sides of a polygon that are no neighbours cross, seen along its normal."""
+    normal = normal / np.linalg.norm(normal)
+    first = np.cross(normal, np.eye(3)[int(np.abs(normal).argmin())])
+    first /= np.linalg.norm(first)
+    flat = (points - points.mean(axis=0)) @ np.stack([first, np.cross(normal, first)]).T
+    start, end = flat, np.roll(flat, -1, axis=0)
+
+    def side(p: np.ndarray, q: np.ndarray, r: np.ndarray) -> np.ndarray:
+        return (q[..., 0] - p[..., 0]) * (r[..., 1] - p[..., 1]) - (q[..., 1] - p[..., 1]) * (r[..., 0] - p[..., 0])
+
+    a, b, c, d = start[:, None], end[:, None], start[None], end[None]
+    crossing = (side(a, b, c) * side(a, b, d) < 0) & (side(c, d, a) * side(c, d, b) < 0)
+    return bool(crossing.any())
