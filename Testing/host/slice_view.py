@@ -47,9 +47,6 @@ def draw_slice(
         (4, 4) from homogeneous RAS millimetres to (column, row, depth, 1).
     """
     slicer = import_slicer()
-    import vtk
-    from vtk.util.numpy_support import vtk_to_numpy
-
     logic = slicer.vtkMRMLSliceLogic()
     logic.SetMRMLApplicationLogic(host.application_logic)
     logic.SetMRMLScene(host.scene)
@@ -61,6 +58,19 @@ def draw_slice(
     logic.GetSliceCompositeNode().SetBackgroundVolumeID(volume_id)
     logic.FitSliceToBackground()
     node.JumpSliceByOffsetting(*ras)
+    drawn = draw_view(host, logic, size)
+    logic.SetMRMLScene(None)
+    return drawn
+
+
+def draw_view(host: SceneHost, logic: Any, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Picture of a slice view as it stands; returns what :func:`draw_slice` returns."""
+    slicer = import_slicer()
+    import vtk
+    from vtk.util.numpy_support import vtk_to_numpy
+
+    node = logic.GetSliceNode()
+    logic.ResizeSliceNode(*size)
     logic.UpdatePipeline()
     # A machine without a display makes VTK warn before it falls back on EGL or OSMesa.
     with vtk_messages():
@@ -83,5 +93,4 @@ def draw_slice(
     xy = np.array([[node.GetXYToRAS().GetElement(r, c) for c in range(4)] for r in range(4)])
     flip = np.diag([1.0, -1.0, 1.0, 1.0])
     flip[1, 3] = size[1] - 1
-    logic.SetMRMLScene(None)
     return pixels.copy(), flip @ np.linalg.inv(xy)
