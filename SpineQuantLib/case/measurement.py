@@ -10,6 +10,9 @@ from ..anatomy.structures import Side, Structure
 
 __all__ = ["Geometry", "Measurement"]
 
+_FITS = 1e-3
+"""How far, as a share, the size of a geometry may be from the value that is read from it."""
+
 
 @dataclass(frozen=True)
 class Geometry:
@@ -30,6 +33,24 @@ class Geometry:
     def of(cls, kind: str, ras: np.ndarray) -> Geometry:
         """Geometry from an (n, 3) array of RAS millimetres."""
         return cls(kind, tuple((float(r), float(a), float(s)) for r, a, s in np.asarray(ras, dtype=float)))
+
+    def size(self, unit: str) -> float | None:
+        """What the geometry measures in a unit; None where it measures nothing in it.
+
+        Parameters
+        ----------
+        unit : str
+            ``mm``: length of a line or curve, perimeter of a closed curve. ``mm2``: area of a closed curve, seen along
+            the normal of its mean plane (Newell).
+        """
+        points = np.array(self.points, dtype=float)
+        if unit == "mm":
+            ring = np.vstack((points, points[:1])) if self.kind == "closed curve" else points
+            return float(np.linalg.norm(np.diff(ring, axis=0), axis=1).sum())
+        if unit == "mm2" and self.kind == "closed curve":
+            around = points - points.mean(axis=0)
+            return float(np.linalg.norm(np.cross(around, np.roll(around, -1, axis=0)).sum(axis=0)) / 2)
+        return None
 
 
 @dataclass(frozen=True)
@@ -88,6 +109,17 @@ class Measurement:
             raise ValueError(f"{self.structure} {self.level} {self.name}: absent without a reason")
         if self.value is not None and not np.isfinite(self.value):
             raise ValueError(f"{self.structure} {self.level} {self.name}: {self.value} is not a number")
+
+    @property
+    def can_be_moved(self) -> bool:
+        """Whether the value is the size of the geometry, so that moving its points moves the value.
+
+        Means of several lines, angles, volumes and ratios are not: they follow from other rows or from the mask.
+        """
+        if self.value is None or self.geometry is None or len(self.geometry.points) < 2:
+            return False
+        size = self.geometry.size(self.unit)
+        return size is not None and abs(abs(self.value) - size) <= _FITS * max(size, 1.0)
 
     @property
     def key(self) -> str:

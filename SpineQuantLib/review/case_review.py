@@ -27,7 +27,7 @@ from ..report.ranges import with_ranges
 from ..writing import WRITING_SHARES, write_case
 from .history import FILE_NAME, write_corrections
 from .levels import renamed_state, table_under_new_names
-from .lines import can_be_moved, move_line, reset_rows
+from .lines import move_line, reset_rows
 from .masks import edited_spine, touched_values, voxels_of
 from .measuring import measure
 from .opening import OpenedCase, open_case
@@ -140,7 +140,7 @@ class CaseReview:
 
     def can_move(self, key: str) -> bool:
         """Whether the value of a row is the size of its line or contour, so that :meth:`move` can change it."""
-        return can_be_moved(self.row(key))
+        return self.row(key).can_be_moved
 
     def move(self, key: str, points_ras: np.ndarray | Sequence[Sequence[float]]) -> tuple[Measurement, ...]:
         """A reader dragged the line or contour of a row, or placed one where there was no value.

@@ -9,24 +9,10 @@ from ..case.grid import lps_to_ras
 from ..case.measurement import Measurement
 from .derived import formulas_for
 from .rows import corrected, with_value
-from .shapes import check_points, size_of
-from .state import State, same
+from .shapes import check_points
+from .state import State
 
-__all__ = ["can_be_moved", "follow", "move_line", "reset_rows"]
-
-_FITS = 1e-3
-"""How far, as a share, the size of a geometry may be from the value of the row that is read from it."""
-
-
-def can_be_moved(row: Measurement) -> bool:
-    """Whether the row's value is the size of its geometry, so that moving the points moves the value.
-
-    Means of several lines, angles, volumes and ratios are not: they follow from other rows or from the mask.
-    """
-    if row.value is None or row.geometry is None or len(row.geometry.points) < 2:
-        return False
-    size = size_of(row.geometry.kind, row.unit, np.array(row.geometry.points))
-    return size is not None and same(abs(row.value), size, _FITS)
+__all__ = ["follow", "move_line", "reset_rows"]
 
 
 def _kind_of(state: State, row: Measurement) -> str:
@@ -37,12 +23,12 @@ def _kind_of(state: State, row: Measurement) -> str:
     InputError
         If it cannot be measured with a line or contour.
     """
-    if can_be_moved(row):
+    if row.can_be_moved:
         return row.geometry.kind
     if row.value is None:
         about = (row.structure, row.name, row.method)
         for other in state.result.measurements:
-            if (other.structure, other.name, other.method) == about and can_be_moved(other):
+            if (other.structure, other.name, other.method) == about and other.can_be_moved:
                 return other.geometry.kind
     sources = next((f.inputs for f in formulas_for(state.rows) if f.key == row.key), ())
     advice = f"correct {', '.join(sources)} instead" if sources else "edit the mask instead"
@@ -74,10 +60,10 @@ def move_line(state: State, key: str, points: np.ndarray) -> State:
     _check_in_view(state, np.array(geometry.points))
     moved = {key}
     if row.geometry is not None:
-        moved |= {m.key for m in rows.values() if m.geometry == row.geometry and can_be_moved(m)}
+        moved |= {m.key for m in rows.values() if m.geometry == row.geometry and m.can_be_moved}
     for name in moved:
         old = rows[name]
-        size = size_of(geometry.kind, old.unit, np.array(geometry.points))
+        size = geometry.size(old.unit)
         # A retrolisthesis is measured as a length below zero; which way it goes is not in the line's length.
         value = -size if old.value is not None and old.value < 0 else size
         rows[name] = corrected(state, with_value(old, value, geometry))

@@ -1,4 +1,4 @@
-"""Sizes of lines and contours in the patient, and what makes one unfit to measure with."""
+"""What makes a line or contour unfit to measure with."""
 
 from __future__ import annotations
 
@@ -7,31 +7,9 @@ import numpy as np
 from ..case.errors import InputError
 from ..case.measurement import Geometry
 
-__all__ = ["check_points", "size_of"]
+__all__ = ["check_points"]
 
 _LEAST = {"line": 2, "curve": 2, "closed curve": 3}
-
-
-def size_of(kind: str, unit: str, points: np.ndarray) -> float | None:
-    """What a geometry measures in a unit; None where it measures nothing in it.
-
-    Parameters
-    ----------
-    kind : str
-        As in :class:`~SpineQuantLib.case.measurement.Geometry`.
-    unit : str
-        ``mm``: length of a line or curve, perimeter of a closed curve. ``mm2``: area of a closed curve, seen along
-        the normal of its mean plane.
-    points : np.ndarray
-        (n, 3) millimetres.
-    """
-    points = np.asarray(points, float)
-    if unit == "mm":
-        ring = np.vstack((points, points[:1])) if kind == "closed curve" else points
-        return float(np.linalg.norm(np.diff(ring, axis=0), axis=1).sum())
-    if unit == "mm2" and kind == "closed curve":
-        return float(np.linalg.norm(_area_vector(points)))
-    return None
 
 
 def _area_vector(points: np.ndarray) -> np.ndarray:
@@ -63,7 +41,7 @@ def check_points(kind: str, points: np.ndarray) -> Geometry:
             raise InputError("the contour encloses nothing; draw it around the structure")
         if _crosses_itself(points, normal):
             raise InputError("the contour crosses itself, so that its area is not defined; draw it without a loop")
-    elif size_of(kind, "mm", points) < 1e-6:
+    elif np.ptp(points, axis=0).max() < 1e-6:
         raise InputError("all points lie in one place; move them apart")
     return Geometry.of(kind, points)
 
