@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ..case.errors import EngineError, OutputError
+from .engine import WORKER, Engine
 from .events import JobEvent, ResultEvent
 from .request import JobRequest
-from .runner import WORKER, Job, JobState
+from .runner import Job, JobState
 
 __all__ = ["CaseRun"]
 
@@ -35,7 +37,10 @@ class CaseRun:
         Folder in which the case is kept, under a name that is free; None keeps it only until :meth:`close`.
     scratch : Path or None
         Where temporary folders are made; None takes the system's place.
-    python, environment, worker
+    files : sequence of Path
+        The DICOM files that the volume was loaded from. They are then analysed instead of a copy of the volume, so
+        that results can refer to them.
+    python, environment, worker, engine
         See :class:`~SpineQuantLib.job.runner.Job`.
 
     Raises
@@ -55,17 +60,26 @@ class CaseRun:
         python: str | Path = sys.executable,
         environment: Mapping[str, str] | None = None,
         worker: str = WORKER,
+        engine: Engine | None = None,
+        files: Sequence[Path] = (),
     ) -> None:
         name = re.sub(r"[^\w.-]+", "_", name).strip("._") or "volume"
         self._folder = Path(tempfile.mkdtemp(prefix="SpineQuant-", dir=scratch))
-        source = self._folder / f"{name}.nrrd"
-        if not write(source):
+        try:
+            source = _gather(files, self._folder / name) if files else self._written(write, name)
+        except BaseException:
             self._remove()
-            raise OutputError(f"the volume cannot be written to {source}; is there room on the disk?")
+            raise
         output = self._folder / "case" if cases is None else _free(cases, name)
         request = JobRequest(source=source, output=output, **choices)
-        self._job = Job(request, python=python, environment=environment, worker=worker)
+        self._job = Job(request, python=python, environment=environment, worker=worker, engine=engine)
         self._job.start()
+
+    def _written(self, write: Callable[[Path], bool], name: str) -> Path:
+        source = self._folder / f"{name}.nrrd"
+        if not write(source):
+            raise OutputError(f"the volume cannot be written to {source}; is there room on the disk?")
+        return source
 
     @property
     def running(self) -> bool:
@@ -112,6 +126,21 @@ class CaseRun:
 
     def _remove(self) -> None:
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _gather(files: Sequence[Path], folder: Path) -> Path:
+    """The files in a folder of their own: linked where the disk can, copied where it cannot."""
+    try:
+        folder.mkdir()
+        for n, file in enumerate(files):
+            target = folder / f"{n:05}.dcm"
+            try:
+                os.link(file, target)
+            except OSError:
+                shutil.copyfile(file, target)
+    except OSError as error:
+        raise OutputError(f"the DICOM files cannot be gathered in {folder}: {error.strerror or error}") from error
+    return folder
 
 
 def _free(parent: Path, name: str) -> Path:

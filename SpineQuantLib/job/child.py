@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import subprocess
@@ -96,10 +97,23 @@ class ChildProcess:
             except queue.Empty:
                 return found
 
+    def send(self, line: str) -> None:
+        """Write a line to the child's standard input.
+
+        Raises
+        ------
+        OSError
+            When the child is gone.
+        """
+        self._process.stdin.write(f"{line}\n".encode())
+        self._process.stdin.flush()
+
     def ask_to_end(self) -> None:
         """Close the child's standard input."""
         if self._process.stdin is not None and not self._process.stdin.closed:
-            self._process.stdin.close()
+            # What could not be sent to a dead child is told by its exit code.
+            with contextlib.suppress(OSError):
+                self._process.stdin.close()
 
     def close(self) -> None:
         """Let go of the pipes.

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 from ..case.opinion import Verdict
 from ..case.progress import ProgressEvent
 
-__all__ = ["ErrorEvent", "JobEvent", "NoteEvent", "ResultEvent", "StageEvent", "parse_event"]
+__all__ = ["EndEvent", "ErrorEvent", "JobEvent", "NoteEvent", "ResultEvent", "StageEvent", "parse_event"]
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,18 @@ class ErrorEvent:
         return _line("error", exit_code=int(self.exit_code), message=self.message)
 
 
-JobEvent: TypeAlias = ProgressEvent | StageEvent | NoteEvent | ResultEvent | ErrorEvent
+@dataclass(frozen=True)
+class EndEvent:
+    """A process that goes on to the next request is done with this one; the code is what it would have ended with."""
+
+    exit_code: int
+
+    def to_json(self) -> str:
+        """Return the event as one line of JSON, without its line end."""
+        return _line("end", exit_code=int(self.exit_code))
+
+
+JobEvent: TypeAlias = ProgressEvent | StageEvent | NoteEvent | ResultEvent | ErrorEvent | EndEvent
 
 
 def parse_event(line: str) -> JobEvent:
@@ -145,4 +156,15 @@ def _error(values: dict[str, Any]) -> ErrorEvent:
     return ErrorEvent(int(_number(values, "exit_code")), _text(values, "message"))
 
 
-_READERS = {"progress": _progress, "stage": _stage, "note": _note, "result": _result, "error": _error}
+def _end(values: dict[str, Any]) -> EndEvent:
+    return EndEvent(int(_number(values, "exit_code")))
+
+
+_READERS = {
+    "progress": _progress,
+    "stage": _stage,
+    "note": _note,
+    "result": _result,
+    "error": _error,
+    "end": _end,
+}

@@ -5,7 +5,26 @@ from __future__ import annotations
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-__all__ = ["missing_requirements", "read_requirements"]
+__all__ = ["ENGINE_REQUIREMENTS", "PYTORCH", "missing_requirements", "read_requirements"]
+
+
+PYTORCH = "torch>=2.6"
+"""Comes through Slicer's extension PyTorch, which chooses the build that fits the machine."""
+
+ENGINE_REQUIREMENTS = (
+    PYTORCH,
+    "numpy>=1.26",
+    "scipy>=1.11",
+    "SimpleITK>=2.4",
+    "psutil>=5.9",
+    "scikit-image>=0.22",
+    "pandas>=2.1",
+    "Jinja2>=3.1",
+    "matplotlib>=3.8",
+    "monai>=1.5",
+    "safetensors>=0.4",
+)
+"""What the engine's Python must have, whichever it is."""
 
 
 def read_requirements(path: Path) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import signal
 import sys
@@ -16,13 +17,11 @@ from pathlib import Path
 
 from ..case.errors import ExitCode
 from .child import ChildProcess, Stream, child_environment
-from .events import ErrorEvent, JobEvent, NoteEvent, ResultEvent, parse_event
+from .engine import WORKER, Engine
+from .events import EndEvent, ErrorEvent, JobEvent, NoteEvent, ResultEvent, parse_event
 from .request import JobRequest
 
 __all__ = ["WORKER", "Job", "JobOutcome", "JobState", "run_job"]
-
-WORKER = "SpineQuantLib.job.worker"
-"""Module that the child runs."""
 
 _ORDERLY_SECONDS = 1.0  # for the child to tidy up after it was asked to end; the whole of a cancel stays below 2 s
 _LAST_WORDS_SECONDS = 0.5  # for lines still under way when the process has ended
@@ -88,6 +87,9 @@ class Job:
         See :func:`~SpineQuantLib.job.child.child_environment`.
     timeout : float or None
         Seconds after which the job is ended as failed; None lets it run.
+    engine : Engine or None
+        Lends the process instead, and gets it back for the next job; ``python``, ``worker`` and ``environment`` are
+        then its own.
     """
 
     def __init__(
@@ -98,10 +100,13 @@ class Job:
         worker: str = WORKER,
         environment: Mapping[str, str] | None = None,
         timeout: float | None = None,
+        engine: Engine | None = None,
     ) -> None:
         self.request = request
         self.outcome: JobOutcome | None = None
-        self._python = str(python)
+        self._engine = engine
+        self._said: int | None = None
+        self._python = engine.python if engine is not None else str(python)
         self._worker = worker
         self._environment = environment
         self._timeout = timeout
@@ -137,12 +142,21 @@ class Job:
         except OSError as error:
             self._finish(JobState.FAILED, f"The folder for temporary files cannot be written: {error}.", None)
             return
-        command = [self._python, "-m", self._worker, str(request), "--attached"]
         try:
-            self._child = ChildProcess(command, child_environment(self._environment))
+            self._child = self._launch(request)
         except (OSError, ValueError) as error:
             reason = f"The Python at {self._python} could not be started: {error}. Choose another one."
             self._finish(JobState.FAILED, reason, None)
+
+    def _launch(self, request: Path) -> ChildProcess:
+        if self._engine is None:
+            command = [self._python, "-m", self._worker, str(request), "--attached"]
+            return ChildProcess(command, child_environment(self._environment))
+        child = self._engine.take()
+        # A child that died just now says so by its exit code, with what it printed; nothing is lost here.
+        with contextlib.suppress(OSError):
+            child.send(str(request))
+        return child
 
     def poll(self) -> list[JobEvent]:
         """Return what the child has said since the last call, and move the job on."""
@@ -157,7 +171,9 @@ class Job:
             self._child.tree.kill()
         silent = self._child.silent
         events = [self._take(stream, line) for stream, line in self._child.lines()]
-        if self._ended_at is not None and (silent or now - self._ended_at > _LAST_WORDS_SECONDS):
+        if self._said is not None and self._stop is None:
+            self._conclude(self._said)
+        elif self._ended_at is not None and (silent or now - self._ended_at > _LAST_WORDS_SECONDS):
             self._conclude(exit_code)
         elif self._stop is not None and now > self._kill_at + _GIVE_UP_SECONDS:
             self._finish(self._stop[0], f"{self._stop[1]} Process {self._child.pid} could not be ended.", None)
@@ -208,6 +224,8 @@ class Job:
                 self._result = event
             case ErrorEvent():
                 self._error = event
+            case EndEvent():
+                self._said = event.exit_code
             case NoteEvent():
                 self._log.append(event.message)
         return event
@@ -235,7 +253,9 @@ class Job:
         return ""
 
     def _finish(self, state: JobState, reason: str, exit_code: int | None) -> None:
-        if self._child is not None:
+        if self._child is not None and self._said is not None and self._stop is None and self._engine is not None:
+            self._engine.give_back(self._child, self._said)
+        elif self._child is not None:
             self._child.close()
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
@@ -253,12 +273,13 @@ def run_job(
     *,
     worker: str = WORKER,
     environment: Mapping[str, str] | None = None,
+    engine: Engine | None = None,
 ) -> JobOutcome:
     """Run a request to its end.
 
     Parameters
     ----------
-    request, python, worker, environment, timeout
+    request, python, worker, environment, timeout, engine
         See :class:`Job`.
     on_event : callable or None
         Called in this thread with each event. An exception from it ends the child and comes through.
@@ -270,7 +291,7 @@ def run_job(
     JobOutcome
         How it ended; a failed job is an outcome, not an exception.
     """
-    job = Job(request, python=python, worker=worker, environment=environment, timeout=timeout)
+    job = Job(request, python=python, worker=worker, environment=environment, timeout=timeout, engine=engine)
     job.start()
     try:
         while job.outcome is None:

@@ -1,7 +1,8 @@
 """The child: reads a request, analyses the case, and says how far it is on standard output.
 
-Run as ``python -m SpineQuantLib.job.worker REQUEST``. Standard output carries events alone; whatever libraries print
-goes to standard error. The exit code is one of :class:`~SpineQuantLib.case.errors.ExitCode`.
+Run as ``python -m SpineQuantLib.job.worker REQUEST``, or with ``--serve`` and then one path of a request a line on
+standard input, which keeps the networks loaded between cases. Standard output carries events alone; whatever libraries
+print goes to standard error. The exit code is one of :class:`~SpineQuantLib.case.errors.ExitCode`.
 """
 
 from __future__ import annotations
@@ -9,20 +10,21 @@ from __future__ import annotations
 import _thread
 import argparse
 import os
+import queue
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ..case.errors import EngineError, ExitCode, SpineQuantError
 from ..case.progress import ProgressEvent
 from ..case.result import CaseResult
-from .events import ErrorEvent, JobEvent, NoteEvent, ResultEvent, StageEvent
+from .events import EndEvent, ErrorEvent, JobEvent, NoteEvent, ResultEvent, StageEvent
 from .request import JobRequest
 
-__all__ = ["Analysis", "main", "work"]
+__all__ = ["Analysis", "main", "serve", "work"]
 
 Analysis = Callable[[JobRequest, Callable[[ProgressEvent], None]], CaseResult]
 """Analyses a request, calling back with its progress."""
@@ -73,6 +75,33 @@ def work(request: JobRequest, analysis: Analysis, send: Callable[[JobEvent], Non
     return ExitCode.OK
 
 
+def serve(requests: Iterator[Path], analysis: Analysis, send: Callable[[JobEvent], None]) -> ExitCode:
+    """Analyse one request after another, and say after each how it ended.
+
+    Parameters
+    ----------
+    requests : iterator of Path
+        Request files.
+    analysis, send
+        As in :func:`work`.
+
+    Returns
+    -------
+    ExitCode
+        Of the process: an interruption or a failure of the engine itself ends it, so that a new one starts afresh.
+    """
+    for path in requests:
+        try:
+            code = work(JobRequest.read(path), analysis, send)
+        except SpineQuantError as error:
+            send(ErrorEvent(error.exit_code, str(error)))
+            code = error.exit_code
+        send(EndEvent(code))
+        if code in (ExitCode.ENGINE, ExitCode.INTERRUPTED):
+            return code
+    return ExitCode.OK
+
+
 def _analyze(request: JobRequest, progress: Callable[[ProgressEvent], None]) -> CaseResult:
     # Imported here, so that a missing package of the engine is told as an event and not as a traceback.
     try:
@@ -113,15 +142,18 @@ def _event_channel() -> Callable[[JobEvent], None]:
     return send
 
 
-def _end_with_parent() -> None:
-    """Interrupt the analysis when standard input ends: the parent closed it, or is gone."""
+def _end_with_parent(heard: queue.SimpleQueue[str] | None = None) -> None:
+    """Interrupt the analysis when standard input ends: the parent closed it, or is gone; lines before go to a queue."""
     # A shell's background jobs ignore the interrupt, and children inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def watch() -> None:
         # Unbuffered: a thread that holds the buffer's lock at the interpreter's end would abort it.
-        while os.read(0, 1024):
-            pass
+        rest = b""
+        while some := os.read(0, 1024):
+            *lines, rest = (rest + some).split(b"\n")
+            for line in lines if heard is not None else ():
+                heard.put(line.decode("utf-8").strip())
         _thread.interrupt_main()
         time.sleep(_LAST_SECONDS)
         os._exit(ExitCode.INTERRUPTED)
@@ -132,11 +164,18 @@ def _end_with_parent() -> None:
 def main(arguments: list[str] | None = None) -> int:
     """Run the request named on the command line and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m SpineQuantLib.job.worker", description="Analyse one case.")
-    parser.add_argument("request", type=Path, help="request.json")
+    parser.add_argument("request", type=Path, nargs="?", help="request.json")
     parser.add_argument("--attached", action="store_true", help="end when standard input is closed")
+    parser.add_argument("--serve", action="store_true", help="take paths of requests from standard input")
     chosen = parser.parse_args(arguments)
+    if (chosen.request is None) != chosen.serve:
+        parser.error("name a request, or --serve")
     send = _event_channel()
     try:
+        if chosen.serve:
+            heard: queue.SimpleQueue[str] = queue.SimpleQueue()
+            _end_with_parent(heard)
+            return serve(map(Path, iter(heard.get, None)), _analyze, send)
         if chosen.attached:
             _end_with_parent()
         return work(JobRequest.read(chosen.request), _analyze, send)
