@@ -10,8 +10,9 @@ import SimpleITK as sitk
 from ..case.grid import Grid, to_reading_order
 from ..training.collect import LabelledVolume
 from ..training.phantom import Phantom
+from .truth import Truth, truths_of
 
-__all__ = ["Sample", "read_sample", "sample_of_phantom"]
+__all__ = ["Sample", "read_image", "read_sample", "sample_of_phantom"]
 
 
 @dataclass(frozen=True)
@@ -28,14 +29,10 @@ class Sample:
         Grid of all arrays.
     image : np.ndarray
         float32 (nk, nj, ni).
-    labels : np.ndarray or None
-        Bodies or discs, or everything where ``complete``; None where there is no truth.
-    annotations : tuple of np.ndarray
-        Sac and foramina, one a rater.
-    complete : bool
-        Whether ``labels`` labels all that is in view.
-    sacrum : tuple of (float, float)
-        Outline of S1 on the middle slice, (i, j).
+    truths : tuple of Truth
+        One a rater; empty where nothing is known.
+    whole : bool
+        Whether it is all that was acquired: what was cut looks unlike the training volumes by that alone.
     """
 
     id: str
@@ -44,15 +41,18 @@ class Sample:
     kind: str
     grid: Grid
     image: np.ndarray
-    labels: np.ndarray | None
-    annotations: tuple[np.ndarray, ...] = ()
-    complete: bool = False
-    sacrum: tuple[tuple[float, float], ...] = ()
+    truths: tuple[Truth, ...]
+    whole: bool = True
 
     @property
     def as_image(self) -> sitk.Image:
         """The image with its geometry."""
         return self.grid.image(self.image.astype(np.float32))
+
+    @property
+    def labels(self) -> np.ndarray | None:
+        """Labels of the first rater; None where there are none."""
+        return self.truths[0].labels if self.truths and self.truths[0].labels.any() else None
 
     def with_image(self, image: np.ndarray) -> Sample:
         """The same truth under another image of the same shape."""
@@ -63,21 +63,20 @@ class Sample:
     def crop(self, box: tuple[slice, slice, slice]) -> Sample:
         """The part within a box; the grid keeps its place in the patient."""
         start = [b.indices(n)[0] for b, n in zip(box, self.image.shape, strict=True)]
-        image = self.image[box]
+        image = np.ascontiguousarray(self.image[box])
         nk, nj, ni = image.shape
         origin = tuple(self.grid.to_lps(np.array(start)).tolist())
-        return replace(
-            self,
-            grid=Grid((nk, nj, ni), self.grid.spacing, origin, self.grid.directions),
-            image=np.ascontiguousarray(image),
-            labels=None if self.labels is None else np.ascontiguousarray(self.labels[box]),
-            annotations=tuple(np.ascontiguousarray(a[box]) for a in self.annotations),
-            sacrum=tuple((i - start[2], j - start[1]) for i, j in self.sacrum),
-        )
+        grid = Grid((nk, nj, ni), self.grid.spacing, origin, self.grid.directions)
+        return replace(self, grid=grid, image=image, truths=tuple(t.crop(box) for t in self.truths), whole=False)
 
     def without_truth(self, image: np.ndarray, grid: Grid) -> Sample:
         """Another image of the same person, of which nothing is known."""
-        return replace(self, grid=grid, image=image.astype(np.float32), labels=None, annotations=(), sacrum=())
+        return replace(self, grid=grid, image=image.astype(np.float32), truths=())
+
+
+def read_image(volume: LabelledVolume) -> sitk.Image:
+    """Image of a volume, float32 in reading order."""
+    return to_reading_order(sitk.Cast(sitk.ReadImage(str(volume.image)), sitk.sitkFloat32))
 
 
 def read_sample(volume: LabelledVolume) -> Sample:
@@ -88,7 +87,7 @@ def read_sample(volume: LabelledVolume) -> Sample:
     ValueError
         If labels or annotations lie on another grid than the image.
     """
-    image = to_reading_order(sitk.Cast(sitk.ReadImage(str(volume.image)), sitk.sitkFloat32))
+    image = read_image(volume)
     grid = Grid.of(image)
     arrays = []
     for path in (volume.labels, *volume.annotations):
@@ -96,17 +95,9 @@ def read_sample(volume: LabelledVolume) -> Sample:
         if labels.GetSize() != image.GetSize() or not np.allclose(Grid.of(labels).matrix, grid.matrix, atol=1e-3):
             raise ValueError(f"{volume.id}: {path.name} lies on another grid than the image")
         arrays.append(sitk.GetArrayFromImage(labels).astype(np.uint16))
+    truths = truths_of(arrays[0], grid.spacing, arrays[1:], volume.complete, volume.sacrum)
     return Sample(
-        volume.id,
-        volume.subject,
-        volume.contrast,
-        "real",
-        grid,
-        sitk.GetArrayFromImage(image),
-        arrays[0],
-        tuple(arrays[1:]),
-        volume.complete,
-        volume.sacrum,
+        volume.id, volume.subject, volume.contrast, "real", grid, sitk.GetArrayFromImage(image), tuple(truths)
     )
 
 
@@ -114,13 +105,7 @@ def sample_of_phantom(phantom: Phantom, name: str) -> Sample:
     """A phantom, completely labelled; it is a person of its own."""
     image = to_reading_order(sitk.Cast(phantom.image, sitk.sitkFloat32))
     labels = sitk.GetArrayFromImage(to_reading_order(phantom.labels)).astype(np.uint16)
-    return Sample(
-        name,
-        name,
-        phantom.spec.contrast,
-        "phantom",
-        Grid.of(image),
-        sitk.GetArrayFromImage(image),
-        labels,
-        complete=True,
-    )
+    grid = Grid.of(image)
+    truths = truths_of(labels, grid.spacing, (), True, ())
+    contrast = phantom.spec.contrast
+    return Sample(name, name, contrast, "phantom", grid, sitk.GetArrayFromImage(image), tuple(truths))
