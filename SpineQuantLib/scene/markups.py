@@ -18,7 +18,18 @@ from ..case.measurement import Geometry, Measurement
 from .host import import_slicer
 from .segmentation import ATTRIBUTE_PREFIX
 
-__all__ = ["MARKUP_STRUCTURES", "MEASUREMENTS_ATTRIBUTE", "add_markup", "shown_together", "thinned"]
+__all__ = [
+    "MARKUP_STRUCTURES",
+    "MEASUREMENTS_ATTRIBUTE",
+    "add_markup",
+    "control_points",
+    "fill_markup",
+    "fits_markup",
+    "measurement_keys",
+    "points_of",
+    "shown_together",
+    "thinned",
+]
 
 MARKUP_STRUCTURES = (Structure.DISC, Structure.CANAL, Structure.FORAMEN, Structure.VERTEBRA, Structure.SPINE)
 """Order of the folders of markups."""
@@ -44,6 +55,8 @@ _COLOURS = {
 _GLYPH_MM = 1.2
 _FADING_MM = (5.0, 15.0)
 _CURVE_TOLERANCE_MM = 0.02
+_FEW_POINTS = 60
+"""So many points can be dragged one by one. What is drawn by hand has fewer, so that no point of it is lost."""
 
 
 def _kind(geometry: Geometry) -> tuple[str, int]:
@@ -99,23 +112,27 @@ def thinned(points: np.ndarray, tolerance: float = _CURVE_TOLERANCE_MM) -> np.nd
     return points[keep]
 
 
-def _control_points(geometry: Geometry) -> np.ndarray:
+def control_points(geometry: Geometry) -> np.ndarray:
+    """Points (n, 3) to drag: those of a long contour thinned, those that a reader placed as they are."""
     points = np.array(geometry.points)
     if geometry.kind == "line":
         return points[:2]
-    if geometry.kind == "curve":
-        return thinned(points)
     # A closed curve joins its last point to its first by itself.
-    if np.allclose(points[0], points[-1]):
+    closed = geometry.kind == "closed curve"
+    if closed and np.allclose(points[0], points[-1]):
         points = points[:-1]
-    return thinned(np.vstack((points, points[:1])))[:-1]
+    if len(points) <= _FEW_POINTS:
+        return points
+    return thinned(np.vstack((points, points[:1])))[:-1] if closed else thinned(points)
 
 
 def _describe(group: Sequence[Measurement]) -> str:
     def words(m: Measurement) -> str:
         interval = f" [{m.lower:.2f}, {m.upper:.2f}]" if m.lower is not None and m.upper is not None else ""
         method = f" ({m.method})" if m.method else ""
-        return f"{m.name}{method}: {m.value:.2f}{interval} {m.unit}{'; ' + m.flag if m.flag else ''}"
+        before = "none" if m.automatic is None else f"{m.automatic:.2f}"
+        corrected = f"; corrected, automatic value {before}" if m.source == "corrected" else ""
+        return f"{m.name}{method}: {m.value:.2f}{interval} {m.unit}{corrected}{'; ' + m.flag if m.flag else ''}"
 
     return "\n".join(words(m) for m in group)
 
@@ -133,36 +150,74 @@ def add_markup(scene: Any, group: Sequence[Measurement]) -> Any:
     Returns
     -------
     vtkMRMLMarkupsLineNode or vtkMRMLMarkupsCurveNode or vtkMRMLMarkupsClosedCurveNode
-        Named by the key of the first measurement, unlocked, control points in RAS millimetres. Curves run straight
+        Named by the key of the first measurement, control points in RAS millimetres. Curves run straight
         from point to point, so that a contour encloses the area that was measured.
     """
     slicer = import_slicer()
+    first = group[0]
+    node = scene.AddNewNodeByClass(_kind(first.geometry)[0], first.key)
+    fill_markup(node, group)
+    # Slicer then says the length again whenever a reader drags a point. It could say the area of a contour too, but
+    # it fits a surface for that, which makes every drag sluggish; one click in Markups turns it on where it is wanted.
+    if any(m.unit == "mm" for m in group):
+        node.GetMeasurement("length").SetEnabled(True)
+    node.CreateDefaultDisplayNodes()
+    _style(slicer, node.GetDisplayNode(), first)
+    node.AddDefaultStorageNode()
+    return node
+
+
+def fits_markup(node: Any, group: Sequence[Measurement]) -> bool:
+    """Whether a markup is of the kind that measurements are shown by."""
+    return node.IsA(_kind(group[0].geometry)[0])
+
+
+def fill_markup(node: Any, group: Sequence[Measurement]) -> None:
+    """Let a markup show measurements that share one geometry.
+
+    Points that lie where they should already are not touched, so that a drag that goes on is not disturbed. A markup
+    whose size is not the value, as the frame of a mean of heights, is locked: to drag it would change nothing.
+    """
     import vtk
     from vtk.util.numpy_support import numpy_to_vtk
 
     first = group[0]
-    node = scene.AddNewNodeByClass(_kind(first.geometry)[0], first.key)
+    modified = node.StartModify()
     # A second result in one scene keeps the stable names; only ids must differ.
     node.SetName(first.key)
     node.SetDescription(_describe(group))
     node.SetAttribute(MEASUREMENTS_ATTRIBUTE, " ".join(m.key for m in group))
     if first.geometry.kind != "line":
         node.SetCurveTypeToLinear()
-    points = vtk.vtkPoints()
-    points.SetDataTypeToDouble()
-    points.SetData(numpy_to_vtk(_control_points(first.geometry), deep=True))
-    node.SetControlPointPositionsWorld(points)
-    for n in range(node.GetNumberOfControlPoints()):
-        node.SetNthControlPointLabel(n, "")
-    # Slicer then says the length again whenever a reader drags a point. It could say the area of a contour too, but
-    # it fits a surface for that, which makes every drag sluggish; one click in Markups turns it on where it is wanted.
-    if any(m.unit == "mm" for m in group):
-        node.GetMeasurement("length").SetEnabled(True)
-    node.SetLocked(False)
-    node.CreateDefaultDisplayNodes()
-    _style(slicer, node.GetDisplayNode(), first)
-    node.AddDefaultStorageNode()
-    return node
+    wanted = control_points(first.geometry)
+    if not np.array_equal(points_of(node), wanted):
+        points = vtk.vtkPoints()
+        points.SetDataTypeToDouble()
+        points.SetData(numpy_to_vtk(wanted, deep=True))
+        node.SetControlPointPositionsWorld(points)
+        for n in range(node.GetNumberOfControlPoints()):
+            node.SetNthControlPointLabel(n, "")
+    node.SetLocked(not any(m.can_be_moved for m in group))
+    node.EndModify(modified)
+
+
+def measurement_keys(node: Any) -> tuple[str, ...]:
+    """Keys of the measurements that a markup shows; none where it is not of SpineQuant."""
+    return tuple((node.GetAttribute(MEASUREMENTS_ATTRIBUTE) or "").split())
+
+
+def points_of(node: Any) -> np.ndarray:
+    """Placed control points (n, 3) of a markup, RAS millimetres in the world, whatever transform it lies under."""
+    slicer = import_slicer()
+    placed = [
+        n
+        for n in range(node.GetNumberOfControlPoints())
+        if node.GetNthControlPointPositionStatus(n) == slicer.vtkMRMLMarkupsNode.PositionDefined
+    ]
+    points = np.zeros((len(placed), 3))
+    for row, n in enumerate(placed):
+        node.GetNthControlPointPositionWorld(n, points[row])
+    return points
 
 
 def _style(slicer: Any, display: Any, measurement: Measurement) -> None:

@@ -8,22 +8,41 @@ from typing import Any
 
 import SimpleITK as sitk
 
+from ..anatomy.reference import References
+from ..case.canal_profile import read_canal_profile
 from ..case.errors import InputError
 from ..case.measurement import Measurement
 from ..case.opinion import Score
-from .build import SceneNodes, add_markups, add_tables, connect
+from .build import (
+    PLOT_ATTRIBUTE,
+    SEGMENTATION_ROLE,
+    TABLE_ATTRIBUTE,
+    VOLUME_ROLE,
+    SceneNodes,
+    Tables,
+    add_parts,
+)
 from .hierarchy import case_item, place, subject_hierarchy
 from .host import import_slicer, vtk_messages
+from .markups import measurement_keys
+from .segmentation import ATTRIBUTE_PREFIX, TAGGED
 
-__all__ = ["add_case_folder"]
+__all__ = ["add_case_folder", "case_folder_of", "find_cases"]
+
+_PROFILE = "canal_profile.csv"
 
 _FILL_OPACITY = 0.35
 
 
 def add_case_folder(
-    scene: Any, folder: Path, volume_node: Any, measurements: Sequence[Measurement], scores: Sequence[Score]
+    scene: Any,
+    folder: Path,
+    volume_node: Any,
+    measurements: Sequence[Measurement],
+    scores: Sequence[Score],
+    references: References | None = None,
 ) -> SceneNodes:
-    """Add segmentation, tables and markups of a case, arranged as :func:`~SpineQuantLib.scene.build.add_case` does.
+    """Add segmentation, tables, plots and markups of a case, as :func:`~SpineQuantLib.scene.build.add_case` does.
 
     Every node is new, and none refers to a file of the folder, which may be removed afterwards.
 
@@ -32,13 +51,15 @@ def add_case_folder(
     scene : vtkMRMLScene
         Scene.
     folder : Path
-        Case folder; ``segmentation.seg.nrrd`` is read from it.
+        Case folder; ``segmentation.seg.nrrd`` and, where there is one, ``canal_profile.csv`` are read from it.
     volume_node : vtkMRMLScalarVolumeNode
         The volume that was analysed.
     measurements : sequence of Measurement
         From ``measurements.json``.
     scores : sequence of Score
         From ``case.json``.
+    references : References, optional
+        Ranges, for the plot of disc heights.
 
     Returns
     -------
@@ -50,16 +71,57 @@ def add_case_folder(
     InputError
         If the segmentation cannot be read; nothing is added then.
     """
+    profile = read_canal_profile(folder / _PROFILE) if (folder / _PROFILE).is_file() else None
     segmentation = _add_segmentation(scene, folder / "segmentation.seg.nrrd", volume_node)
     hierarchy = subject_hierarchy(scene)
     study = case_item(hierarchy, {}, volume_node, volume_node.GetName())
     place(hierarchy, volume_node, study)
     place(hierarchy, segmentation, study)
-    tables = add_tables(scene, hierarchy, measurements, scores, study)
-    markups = add_markups(scene, hierarchy, measurements, study)
-    nodes = SceneNodes(volume_node.GetID(), segmentation.GetID(), tables, markups, study)
-    connect(scene, nodes)
-    return nodes
+    return add_parts(scene, Tables(measurements, scores, profile, references), volume_node, segmentation, study)
+
+
+def find_cases(scene: Any) -> list[SceneNodes]:
+    """The cases that a scene holds, oldest first; a stored scene that was opened again is taken up with this.
+
+    A case is a segmentation of SpineQuant with the tables, plots and markups that refer to it. What a reader removed
+    is missing.
+    """
+    out = []
+    hierarchy = subject_hierarchy(scene)
+    for segmentation in _nodes(scene, "vtkMRMLSegmentationNode"):
+        if not segmentation.GetAttribute(f"{ATTRIBUTE_PREFIX}Software"):
+            continue
+        own = segmentation.GetID()
+        tables, markups, plots = {}, {}, {}
+        volume = ""
+        for kind in ("vtkMRMLTableNode", "vtkMRMLMarkupsNode", "vtkMRMLPlotChartNode", "vtkMRMLPlotSeriesNode"):
+            for node in _nodes(scene, kind):
+                if node.GetNodeReferenceID(SEGMENTATION_ROLE) != own:
+                    continue
+                volume = volume or node.GetNodeReferenceID(VOLUME_ROLE) or ""
+                if table := node.GetAttribute(TABLE_ATTRIBUTE):
+                    tables[table] = node.GetID()
+                if plot := node.GetAttribute(PLOT_ATTRIBUTE):
+                    plots[plot] = (*plots.get(plot, ()), node.GetID())
+                markups |= dict.fromkeys(measurement_keys(node), node.GetID())
+        item = hierarchy.GetItemByDataNode(segmentation)
+        study = hierarchy.GetItemParent(item) if item != hierarchy.GetInvalidItemID() else item
+        out.append(SceneNodes(volume, own, tables, markups, study, plots))
+    return out
+
+
+def _nodes(scene: Any, kind: str) -> list[Any]:
+    found = scene.GetNodesByClass(kind)
+    # The collection is handed over with one reference too many.
+    found.UnRegister(None)
+    return [found.GetItemAsObject(n) for n in range(found.GetNumberOfItems())]
+
+
+def case_folder_of(scene: Any) -> Path | None:
+    """Folder of the case whose ``scene.mrb`` was opened, where it still lies beside the other files; or None."""
+    url = scene.GetURL()
+    folder = Path(url).parent if url else None
+    return folder if folder is not None and (folder / "case.json").is_file() else None
 
 
 def _check_readable(path: Path) -> None:
@@ -85,8 +147,20 @@ def _add_segmentation(scene: Any, path: Path, volume_node: Any) -> Any:
         reason = "; ".join(messages) or "it holds no segments"
         raise InputError(f"{path} cannot be read ({reason}); analyse the case again")
     node.SetName(name)
+    _tell_provenance(node)
     node.SetReferenceImageGeometryParameterFromVolumeNode(volume_node)
     node.CreateDefaultDisplayNodes()
     node.GetDisplayNode().SetOpacity2DFill(_FILL_OPACITY)
     node.AddDefaultStorageNode()
     return node
+
+
+def _tell_provenance(node: Any) -> None:
+    """Say of the node what its segments say of themselves: a .seg.nrrd holds no attributes of the node."""
+    import vtk
+
+    tags: Any = vtk.reference("")
+    segment = node.GetSegmentation().GetNthSegment(0)
+    for key in TAGGED:
+        if segment.GetTag(ATTRIBUTE_PREFIX + key, tags):
+            node.SetAttribute(ATTRIBUTE_PREFIX + key, str(tags))

@@ -10,7 +10,7 @@ from ..anatomy.structures import Structure
 from ..case.measurement import Measurement
 from ..case.opinion import Score
 
-__all__ = ["Column", "add_table", "measurement_columns", "overview_columns", "score_columns"]
+__all__ = ["Column", "add_table", "fill_table", "measurement_columns", "overview_columns", "score_columns"]
 
 _DIMENSIONLESS = "1"
 # MRML's reader of tables stumbles over rows whose first cell is empty, so that cell says what it stands for.
@@ -70,7 +70,9 @@ def measurement_columns(measurements: Sequence[Measurement], markups: Mapping[st
         column("upper", "upper end of the interval, in the unit of its row", (m.upper for m in measurements)),
         column("reference", "reference range and its source", (m.reference for m in measurements)),
         column("flag", "why to doubt the value, or why there is none", (m.flag for m in measurements)),
+        column("grade", "grade by a published cut-off, with its source", (m.grade for m in measurements)),
         column("source", "automatic or corrected", (m.source for m in measurements)),
+        column("automatic", "value before a correction, in the unit of its row", (m.automatic for m in measurements)),
         column("markup", "name of the markup that shows it", (markups.get(m.key, "") for m in measurements)),
     ]
 
@@ -140,10 +142,20 @@ def add_table(scene: Any, name: str, columns: Sequence[Column]) -> Any:
     vtkMRMLTableNode
         With unit and description of each column; they are kept in the schema beside the stored table.
     """
-    import vtk
-
     node = scene.AddNewNodeByClass("vtkMRMLTableNode", name)
     node.SetUseColumnTitleAsColumnHeader(False)
+    fill_table(node, columns)
+    node.SetLocked(True)
+    node.AddDefaultStorageNode()
+    return node
+
+
+def fill_table(node: Any, columns: Sequence[Column]) -> None:
+    """Put other columns into a table; what refers to the node, as plots do, shows them."""
+    import vtk
+
+    modified = node.StartModify()
+    node.RemoveAllColumns()
     for column in columns:
         array = vtk.vtkDoubleArray() if column.is_numeric else vtk.vtkStringArray()
         array.SetName(column.name)
@@ -152,6 +164,4 @@ def add_table(scene: Any, name: str, columns: Sequence[Column]) -> Any:
         node.AddColumn(array)
         node.SetColumnDescription(column.name, column.description)
         node.SetColumnUnitLabel(column.name, column.unit)
-    node.SetLocked(True)
-    node.AddDefaultStorageNode()
-    return node
+    node.EndModify(modified)

@@ -12,7 +12,10 @@ from SpineQuantLib.scene.host import current_host, import_slicer, new_host, vtk_
 
 
 def test_library_is_importable_without_slicer():
-    modules = "build files hierarchy host markups provenance reopen segmentation tables terminology views volume"
+    modules = (
+        "build files hierarchy host markups plots provenance read_back reopen segmentation tables terminology update "
+        "views volume"
+    )
     imports = "; ".join(f"import SpineQuantLib.scene.{name}" for name in modules.split())
     code = f"import sys; sys.modules['slicer'] = None; sys.modules['vtk'] = None; {imports}"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -35,8 +35,8 @@ def test_points_on_a_straight_line_are_dropped():
     assert len(thinned(np.linspace([0, 0, 0], [10, 20, 30], 100))) == 2
 
 
-def _measured(value, geometry, name="area", flag=""):
-    return Measurement(Structure.CANAL, "L4-L5", None, name, "m", value, "mm2", flag=flag, geometry=geometry)
+def _measured(value, geometry, name="area", flag="", unit="mm2"):
+    return Measurement(Structure.CANAL, "L4-L5", None, name, "m", value, unit, flag=flag, geometry=geometry)
 
 
 def test_one_geometry_one_markup():
@@ -80,8 +80,13 @@ def test_closed_curve_encloses_the_measured_area(scene, closing_point):
 
 def test_line_is_as_long_as_its_points_are_apart(scene):
     line = Geometry("line", ((1.23456789, -20.5, 300.125), (4.5, -31.75, 305.0625)))
-    node = add_markup(scene, [_measured(1.0, line)])
     expected = np.linalg.norm(np.subtract(*line.points))
+    node = add_markup(scene, [_measured(expected, line, unit="mm")])
     assert node.GetMeasurement("length").GetValue() == pytest.approx(expected, abs=1e-9)
     assert not node.GetLocked()
     assert node.GetName() == "canal_L4-L5_area_m"
+
+
+def test_what_is_not_the_size_of_its_markup_cannot_be_dragged(scene):
+    frame = Geometry("closed curve", ((0, 0, 0), (4, 0, 0), (4, 9, 0), (0, 7, 0)))
+    assert add_markup(scene, [_measured(8.0, frame, name="height", unit="mm")]).GetLocked()
