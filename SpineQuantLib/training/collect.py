@@ -47,6 +47,8 @@ class LabelledVolume:
         Whether ``labels`` labels all that is in view.
     sacrum : tuple of (float, float)
         Outline of the S1 body on the mid-sagittal slice as (i, j) pixels in reading order, where ``labels`` lacks it.
+    source : str
+        Data set that it comes from, for tables.
     """
 
     id: str
@@ -58,6 +60,7 @@ class LabelledVolume:
     split: str = "train"
     complete: bool = False
     sacrum: tuple[tuple[float, float], ...] = ()
+    source: str = ""
 
 
 @dataclass(frozen=True)
@@ -76,8 +79,9 @@ class CachedCase:
 def read_index(path: Path) -> list[LabelledVolume]:
     """Index of labelled volumes.
 
-    The CSV has the columns ``id, subject, contrast, image, labels, annotations, split, complete, sacrum``; paths are
-    relative to it, several annotations are separated by a semicolon, ``sacrum`` is ``i,j i,j i,j i,j``.
+    The CSV has the columns ``id, subject, contrast, image, labels, annotations, split, complete, sacrum, source``;
+    paths are relative to it, several annotations are separated by a semicolon, ``sacrum`` is ``i,j i,j i,j i,j``.
+    Those after ``labels`` may be left out, except ``split``.
 
     Raises
     ------
@@ -112,6 +116,7 @@ def read_index(path: Path) -> list[LabelledVolume]:
                 row["split"],
                 complete,
                 tuple(tuple(map(float, c.split(","))) for c in row.get("sacrum", "").split()),
+                row.get("source", ""),
             )
         )
     return out

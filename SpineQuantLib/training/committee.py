@@ -12,9 +12,8 @@ import numpy as np
 
 from ..case.errors import InputError
 from ..models.network import NetworkConfig
-from .card import write_card
 from .collect import CachedCase, cache_phantom, cache_volume, read_index, write_split
-from .evaluate import score_model
+from .evaluation.run import evaluate_model
 from .loop import TrainConfig, train_member
 from .pack import pack_committee
 from .phantom import PhantomSpec
@@ -143,6 +142,7 @@ def train_committee(config: CommitteeConfig, data: Path | None = None, device: s
     folder = config.output / "model"
     facts = {"training": {k: v for k, v in members[0].to_dict().items() if k not in ("cache", "output", "seed")}}
     pack_committee(checkpoints, folder, config.name, config.version, network, facts)
-    scores = score_model(str(folder), [v for v in volumes if v.split == "validation"])
-    write_card(folder, scores)
+    validation = [v for v in volumes if v.split == "validation"]
+    if validation:
+        evaluate_model(str(folder), validation, config.output / "evaluation", everyone=volumes, card=True)
     return folder

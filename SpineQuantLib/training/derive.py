@@ -6,7 +6,7 @@ import numpy as np
 from scipy import ndimage
 from skimage.morphology import convex_hull_image
 
-__all__ = ["disc_between"]
+__all__ = ["disc_between", "gap_between"]
 
 
 def _both(upper: np.ndarray, lower: np.ndarray, pixels: int = 20) -> bool:
@@ -23,8 +23,45 @@ def _gap(upper: np.ndarray, lower: np.ndarray, sampling: tuple[float, float]) ->
     return float(np.median(first - last)) * sampling[0]
 
 
+_REACH = 9.0
+"""Millimetres of each body's end, measured from the other body's nearest point, that span the gap's hull."""
+
+
+def _hull(u: np.ndarray, v: np.ndarray, sampling: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
+    """Gap between two bodies on a sagittal slice (nj, ni), and the distance of each pixel from the nearer body, mm."""
+    to_u = ndimage.distance_transform_edt(~u, sampling)
+    to_v = ndimage.distance_transform_edt(~v, sampling)
+    gap_u, gap_v = to_v[u].min(), to_u[v].min()
+    ends = (u & (to_v < gap_u + _REACH)) | (v & (to_u < gap_v + _REACH))
+    hull = convex_hull_image(ends) & ~u & ~v
+    # Between the endplates only: beside a body the hull follows its waist, which is no disc.
+    return hull & (np.abs(to_u - to_v) < 0.85 * (to_u + to_v)), np.minimum(to_u, to_v)
+
+
+def gap_between(upper: np.ndarray, lower: np.ndarray, spacing: tuple[float, float, float]) -> np.ndarray:
+    """The whole gap between two neighbouring vertebral bodies, from endplate to endplate.
+
+    Parameters
+    ----------
+    upper, lower : np.ndarray
+        bool (nk, nj, ni) in reading order.
+    spacing : tuple of float
+        Millimetres (k, j, i).
+
+    Returns
+    -------
+    np.ndarray
+        bool (nk, nj, ni).
+    """
+    gap = np.zeros(upper.shape, bool)
+    for k in range(upper.shape[0]):
+        if _both(upper[k], lower[k]):
+            gap[k], _ = _hull(upper[k], lower[k], spacing[1:])
+    return gap
+
+
 def disc_between(
-    upper: np.ndarray, lower: np.ndarray, spacing: tuple[float, float, float], reach: float = 9.0
+    upper: np.ndarray, lower: np.ndarray, spacing: tuple[float, float, float]
 ) -> tuple[np.ndarray, np.ndarray]:
     """The disc in the gap between two neighbouring vertebral bodies.
 
@@ -38,8 +75,6 @@ def disc_between(
         bool (nk, nj, ni) in reading order.
     spacing : tuple of float
         Millimetres (k, j, i).
-    reach : float
-        Millimetres of each body's end, measured from the other body's nearest point, that span the hull.
 
     Returns
     -------
@@ -53,14 +88,8 @@ def disc_between(
     usual = float(np.median(list(heights.values()))) if heights else 0.0
     for k, height in heights.items():
         u, v = upper[k], lower[k]
-        to_u = ndimage.distance_transform_edt(~u, sampling)
-        to_v = ndimage.distance_transform_edt(~v, sampling)
-        gap_u, gap_v = to_v[u].min(), to_u[v].min()
-        ends = (u & (to_v < gap_u + reach)) | (v & (to_u < gap_v + reach))
-        hull = convex_hull_image(ends) & ~u & ~v
-        # Between the endplates only: beside a body the hull follows its waist, which is no disc.
-        hull &= np.abs(to_u - to_v) < 0.85 * (to_u + to_v)
-        core = ndimage.binary_erosion(hull, iterations=1) & (np.minimum(to_u, to_v) > 1.2)
+        hull, to_nearer = _hull(u, v, sampling)
+        core = ndimage.binary_erosion(hull, iterations=1) & (to_nearer > 1.2)
         # In the outermost slices the bodies are cut at their rounded rim and the gap is no longer the disc.
         if height > 1.5 * usual:
             core[:] = False

@@ -150,6 +150,11 @@ def bootstrap_interval(
     if len({str(s) for s in subjects}) < 2:
         return [Estimate(_defined(v)) for v in values]
     drawn = np.array([np.atleast_1d(statistic(rows)) for rows in resamples(subjects, count, seed)], dtype=float)
+    return _intervals(values, drawn, level)
+
+
+def _intervals(values: np.ndarray, drawn: np.ndarray, level: float = 0.95) -> list[Estimate]:
+    """Estimates (n,) with percentile intervals of bootstrap values (samples, n)."""
     out = []
     for value, column in zip(values, drawn.T, strict=True):
         column = column[np.isfinite(column)]
@@ -161,12 +166,22 @@ def bootstrap_interval(
     return out
 
 
+def _multiplicities(subjects: Sequence[object], count: int, seed: int = 0) -> np.ndarray:
+    """How often each row occurs in each bootstrap sample by subject, (samples, rows); no sample of one subject."""
+    names, code = np.unique(np.asarray([str(s) for s in subjects]), return_inverse=True)
+    if len(names) < 2:
+        return np.zeros((0, len(code)))
+    rng = np.random.default_rng(seed)
+    return rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=count)[:, code].astype(float)
+
+
 def mean_estimate(values: Sequence[float], subjects: Sequence[object], count: int = _RESAMPLES) -> Estimate:
     """Mean of values with its interval by subject."""
     x = np.asarray(values, dtype=float)
-    return bootstrap_interval(lambda rows: float(x[rows].mean()) if len(rows) else float("nan"), subjects, count=count)[
-        0
-    ]
+    if not len(x):
+        return Estimate(None)
+    weights = _multiplicities(subjects, count)
+    return _intervals(np.array([x.mean()]), ((weights @ x) / weights.sum(axis=1))[:, None])[0]
 
 
 def agreement(
@@ -199,17 +214,34 @@ def agreement(
     if not np.isfinite(pairs).all():
         raise ValueError("values that are not finite cannot be compared")
 
-    def statistic(rows: np.ndarray) -> tuple[float, ...]:
-        if not len(rows):
-            return (float("nan"),) * 7
-        difference = pairs[rows, 0] - pairs[rows, 1]
-        bias = float(difference.mean())
-        sd = float(difference.std(ddof=1)) if len(rows) > 1 else float("nan")
-        rmse, mae = float(np.sqrt((difference**2).mean())), float(np.abs(difference).mean())
-        return bias, sd, bias - _LIMIT * sd, bias + _LIMIT * sd, rmse, mae, icc(pairs[rows])
-
-    found = bootstrap_interval(statistic, subjects, count=count)
+    if not len(pairs):
+        return Agreement(0, 0, *[Estimate(None)] * 7)
+    values = _pair_statistics(pairs, np.ones((1, len(pairs))))[0]
+    found = _intervals(values, _pair_statistics(pairs, _multiplicities(subjects, count)))
     return Agreement(len(pairs), len({str(s) for s in subjects}), *found)
+
+
+def _pair_statistics(pairs: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Bias, sd, limits, RMSE, MAE and ICC(2,1) of pairs (n, 2) that occur ``weights`` (samples, n) times.
+
+    For two raters the mean squares of :func:`icc` follow from the variances of the pairs' means and differences, so
+    that all samples are computed at once.
+    """
+    difference, mean = pairs[:, 0] - pairs[:, 1], pairs.mean(axis=1)
+    n = weights.sum(axis=1)
+    bias, square, absolute = (weights @ x / n for x in (difference, difference**2, np.abs(difference)))
+    # Centred first, so that the difference of two large numbers does not eat the variance.
+    centred = mean - mean.mean()
+    with np.errstate(invalid="ignore", divide="ignore"):
+        correction = n / (n - 1)
+        variance = np.maximum(square - bias**2, 0.0) * correction
+        between = 2 * np.maximum(weights @ centred**2 / n - (weights @ centred / n) ** 2, 0.0) * correction
+        residual, raters = variance / 2, n * bias**2 / 2
+        spread = between + residual + 2 * (raters - residual) / n
+        reliability = np.where(spread > 0, (between - residual) / spread, np.nan)
+        sd = np.sqrt(variance)
+    limits = (bias - _LIMIT * sd, bias + _LIMIT * sd)
+    return np.column_stack([bias, sd, *limits, np.sqrt(square), absolute, reliability])
 
 
 def _defined(value: float) -> float | None:

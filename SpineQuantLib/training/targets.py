@@ -20,8 +20,10 @@ __all__ = ["OPEN_VALUE", "network_classes", "target_of"]
 B = NetworkClass
 OPEN_VALUE = 255
 """In an annotation: may be sac, foramen or neither; see :mod:`~SpineQuantLib.training.grow`."""
-_ABOVE = 22.0
-"""Millimetres above the centre of the topmost labelled body where unlabelled anatomy begins."""
+_ABOVE_DISC = 22.0
+"""Millimetres above the centre of the topmost labelled disc where unlabelled anatomy begins."""
+_RIM = 2.0
+"""Millimetres below the highest point of the topmost labelled body from where on there may be the disc above it."""
 _NEAR_MIDLINE = 10.0
 _OUTLINE_ERROR = 2
 """Pixels by which an outline of four corners may miss the border."""
@@ -83,7 +85,7 @@ def target_of(
     corridor = Corridor.through(centres, labels.shape, spacing)
     target = np.full(labels.shape, bit(B.BACKGROUND), np.uint8)
     rows = np.arange(labels.shape[1])[None, :, None]
-    above = rows < corridor.top - _ABOVE / spacing[1]
+    above = rows < _upper_end(labels, values[0], corridor, spacing[1])
     below = rows > corridor.bottom
     near = (corridor.beside < 45) & (np.abs(corridor.behind) < 60)
     behind = (corridor.behind > 5) & (corridor.behind < 55) & (corridor.beside < 25)
@@ -102,6 +104,13 @@ def target_of(
     if annotation is not None:
         _mark_annotation(target, annotation, labels)
     return target
+
+
+def _upper_end(labels: np.ndarray, topmost: int, corridor: Corridor, row_mm: float) -> float:
+    """Row above which nothing is labelled."""
+    if topmost >= 100:
+        return corridor.top - _ABOVE_DISC / row_mm
+    return float(np.flatnonzero((labels == topmost).any(axis=(0, 2)))[0]) + _RIM / row_mm
 
 
 def _mark_bodies(

@@ -99,6 +99,14 @@ def test_what_is_beyond_the_labels_stays_open(bodies: np.ndarray) -> None:
     assert target[0, 120, 150] == bit(NetworkClass.BACKGROUND)
 
 
+def test_the_body_above_the_topmost_labelled_one_stays_open_from_its_lower_endplate_on(bodies: np.ndarray) -> None:
+    """Thoracic bodies are low: the next one begins less than 22 mm above the centre of the topmost."""
+    target = target_of(bodies, SPACING)
+    assert target[7, 36, 65] & bit(NetworkClass.BODY), "4 mm above the topmost body, behind a thin disc"
+    assert target[7, 36, 65] & bit(NetworkClass.DISC)
+    assert not target[7, 44, 45] & bit(NetworkClass.BODY), "beside the topmost body there is none"
+
+
 def test_a_labelled_sacrum_closes_the_column(bodies: np.ndarray) -> None:
     bodies[3:12, 200:220, 52:78] = 26
     target = target_of(bodies, SPACING)
