@@ -19,6 +19,7 @@ from ..measure.spine import measure_spine
 from ..models.committee import Committee
 from ..segment.spine import name_spine
 from ..uncertainty.assess import assess
+from ..uncertainty.calibration import Calibration
 from ..uncertainty.intervals import member_spines, row_key, spreads
 from ..uncertainty.territory import Territory, sac_territories, territories
 from .matching import ObjectRecord, judge_objects, name_map
@@ -116,7 +117,7 @@ class CaseRecord:
 
 
 def examine(
-    committee: Committee, sample: Sample, record: CaseRecord, opinion_path: Path, voxels_path: Path | None = None
+    committee: Committee, sample: Sample, record: CaseRecord, path: Path, calibration: Calibration
 ) -> CaseRecord:
     """Fill a record.
 
@@ -128,11 +129,13 @@ def examine(
         What they are shown.
     record : CaseRecord
         With the volume's names; filled in place and returned.
-    opinion_path, voxels_path : Path
-        Where opinion and known voxels are kept.
+    path : Path
+        Where the opinion is kept.
+    calibration : Calibration
+        Temperatures of the probabilities.
     """
     began = time.monotonic()
-    opinion = opinion_of(committee, sample, opinion_path, voxels_path)
+    opinion = opinion_of(committee, sample, path)
     if sample.whole and opinion.embedding is not None:
         record.embedding = [float(f"{v:.6g}") for v in opinion.embedding]
     try:
@@ -141,17 +144,19 @@ def examine(
         record.refused = str(error)
         record.objects = _all_missed(sample)
     else:
-        _judge(opinion, spine, sample, record)
+        _judge(opinion, spine, sample, record, calibration)
     record.seconds = round(time.monotonic() - began, 2)
     return record
 
 
-def _judge(opinion: CommitteeOpinion, spine: NamedSpine, sample: Sample, record: CaseRecord) -> None:
+def _judge(
+    opinion: CommitteeOpinion, spine: NamedSpine, sample: Sample, record: CaseRecord, calibration: Calibration
+) -> None:
     record.named = spine.naming.named
     objects = territories(spine)
     if not sample.truths:
         return
-    assessment = assess(opinion, spine, objects=objects)
+    assessment = assess(opinion, spine, calibration=calibration, objects=objects)
     record.objects = judge_objects(spine, assessment, sac_territories(spine), sample.truths)
     record.right_names = _right(spine, sample.truths[0]) if spine.naming.named else None
     if record.grade <= 1:
@@ -179,7 +184,7 @@ def _rows(opinion: CommitteeOpinion, spine: NamedSpine, objects: list[Territory]
     found = {row_key(row): row for row in measure_spine(spine) if row.value is not None}
     spread = spreads(member_spines(opinion, spine, objects), measure_spine)
     records = []
-    for truth in sample.truths:
+    for n, truth in enumerate(sample.truths):
         true_spine = truth.spine(sample.grid)
         if true_spine is None:
             continue
@@ -188,7 +193,10 @@ def _rows(opinion: CommitteeOpinion, spine: NamedSpine, objects: list[Territory]
         for key, row in found.items():
             level = _renamed(row, names, true_spine)
             other = true.get((row.structure, level, key[2], row.name, row.method)) if level else None
-            comparable = truth.bodies or row.structure is not Structure.DISC
+            # Bodies and discs are the same for all raters; discs are compared where their margins can be found.
+            comparable = (n == 0 or row.structure in (Structure.CANAL, Structure.FORAMEN)) and (
+                truth.bodies or row.structure is not Structure.DISC
+            )
             if other is not None and other.value is not None and key in spread and comparable:
                 records.append(
                     RowRecord(

@@ -1,42 +1,55 @@
-"""All volumes of a study, as they are and made worse, examined by two processes; can be interrupted and called again.
+"""All volumes of a study, as they are and made worse, examined by several processes.
 
-Everything is kept in a folder for these weights: opinions, known voxels, records. What is there already is not done
-again.
+Everything is kept in a folder for these weights: opinions, known voxels, records, embeddings. What is there already is
+not done again, so that a study can be interrupted.
 """
 
 from __future__ import annotations
 
 import itertools
+import json
 import logging
 import multiprocessing
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import SimpleITK as sitk
 import torch
 
-from ..case.errors import InputError
+from ..anatomy.structures import Structure
+from ..case.errors import InputError, UnsuitableError
+from ..case.grid import Grid, to_reading_order
+from ..images.read import read_volume
 from ..models.committee import Committee, load_committee
+from ..models.store import find_model
 from ..segment.inference import embed_volume
+from ..segment.spine import name_spine
 from ..training.collect import LabelledVolume
 from ..training.committee import phantom_spec
 from ..training.phantom import make_phantom
-from .degrade import FAMILIES, Degradation, degradation
+from ..uncertainty.assess import assess
+from ..uncertainty.calibration import Calibration
+from .degrade import FAMILIES, degradation
 from .degrade.families import FOREIGN
 from .examine import CaseRecord, examine
+from .opinions import load_opinion, opinion_of
+from .reliability import Reliability, study_reliability
 from .sample import Sample, read_image, read_sample, sample_of_phantom
 
-__all__ = ["Harvest", "HarvestConfig", "harvest"]
+__all__ = ["CaseVerdict", "Harvest", "HarvestConfig", "ask_clean", "harvest", "verdicts_of"]
 
-log = logging.getLogger(__name__)
+Progress = Callable[[str, int, int], None]
+"""Told what is done, how much of it, and of how much."""
 
 _FIRST_PHANTOM = 9000
 """Seed of the first phantom; those of training count from 0."""
-_ROOM_ABOVE, _ROOM_BELOW, _ROOM_FRONT, _ROOM_BEHIND = 15.0, 70.0, 35.0, 45.0
-"""Millimetres kept around the labels of a volume that is made worse, to spare time."""
+_ROOM = {1: (15.0, 70.0), 2: (35.0, 45.0)}
+"""Millimetres kept before and after the labels along j and i of a volume that is made worse, to spare time."""
+_FOLDERS = ("opinions", "voxels", "records", "embeddings")
 
 
 @dataclass(frozen=True)
@@ -49,14 +62,16 @@ class HarvestConfig:
         Name or folder of the model.
     volumes : tuple of LabelledVolume
         Of subjects that were not trained on.
+    work : Path
+        Folder for what is kept; the weights have a folder of their own in it.
     training : tuple of LabelledVolume
         Those trained on; only their embeddings are taken.
-    work : Path
-        Folder for what is kept.
+    foreign : tuple of Path
+        Images of other body parts.
     phantoms : int
         How many phantoms are added.
     each : int
-        Degradations of each real volume; chosen so that over the volumes every step has its turn.
+        Degradations of each volume; chosen so that over the volumes every step has its turn.
     jobs : int
         Processes, of one thread each.
     device : str
@@ -67,13 +82,24 @@ class HarvestConfig:
 
     model: str
     volumes: tuple[LabelledVolume, ...]
-    training: tuple[LabelledVolume, ...]
     work: Path
+    training: tuple[LabelledVolume, ...] = ()
+    foreign: tuple[Path, ...] = ()
     phantoms: int = 4
     each: int = 5
     jobs: int = 2
     device: str = "cpu"
     minutes: float | None = None
+
+    @property
+    def folder(self) -> Path:
+        """Where what is kept for these weights lies."""
+        return self.work / find_model(self.model).info.sha256[:12]
+
+    @property
+    def everything(self) -> tuple[LabelledVolume | int, ...]:
+        """Volumes, then the seeds of phantoms."""
+        return (*self.volumes, *range(_FIRST_PHANTOM, _FIRST_PHANTOM + self.phantoms))
 
 
 @dataclass(frozen=True)
@@ -83,9 +109,9 @@ class Harvest:
     Attributes
     ----------
     records : tuple of CaseRecord
-        Clean volumes and degraded ones.
-    voxels : dict of str to Path
-        Known voxels of each clean volume.
+        Clean volumes, degraded and foreign ones.
+    reliability : tuple of Reliability
+        Temperatures, and what they rest on.
     embeddings : dict of str to numpy.ndarray
         Of the training volumes.
     skipped : int
@@ -93,18 +119,19 @@ class Harvest:
     """
 
     records: tuple[CaseRecord, ...]
-    voxels: dict[str, Path]
+    reliability: tuple[Reliability, ...]
     embeddings: dict[str, np.ndarray]
     skipped: int = 0
 
 
 @dataclass(frozen=True)
-class _Task:
-    """One volume with its degradations, or some training volumes to embed."""
+class CaseVerdict:
+    """What a calibrated committee says of a whole case."""
 
-    volume: LabelledVolume | int | None
-    degradations: tuple[str, ...] = ()
-    embed: tuple[LabelledVolume, ...] = ()
+    key: str
+    verdict: str
+    reasons: tuple[str, ...]
+    distance: float | None
 
 
 _committee: Committee | None = None
@@ -118,124 +145,211 @@ def _start(model: str, device: str) -> None:
     _committee = load_committee(model, device)
 
 
-def _sample(volume: LabelledVolume | int, committee: Committee) -> Sample:
+def _loaded() -> Committee:
+    if _committee is None:
+        raise RuntimeError("the process was not started with a committee")
+    return _committee
+
+
+def _name(volume: LabelledVolume | int) -> str:
+    return volume.id if isinstance(volume, LabelledVolume) else f"phantom-{volume}"
+
+
+def _sample(volume: LabelledVolume | int) -> Sample:
     if isinstance(volume, LabelledVolume):
         return read_sample(volume)
-    return sample_of_phantom(make_phantom(phantom_spec(volume, committee.network)), f"phantom-{volume}")
+    return sample_of_phantom(make_phantom(phantom_spec(volume, _loaded().network)), _name(volume))
+
+
+def _ask(volume: LabelledVolume | int, folder: Path) -> None:
+    """Opinion and known voxels of a clean volume."""
+    name = _name(volume)
+    opinion, voxels = folder / "opinions" / f"{name}.npz", folder / "voxels" / f"{name}.npz"
+    if not (opinion.is_file() and voxels.is_file()):
+        opinion_of(_loaded(), _sample(volume), opinion, voxels)
+
+
+def _embed(volume: LabelledVolume, folder: Path) -> None:
+    path = folder / "embeddings" / f"{volume.id}.npy"
+    if not path.is_file():
+        part = path.with_name(f".{volume.id}.npy")
+        np.save(part, embed_volume(_loaded(), read_image(volume)))
+        part.replace(path)
 
 
 def _around(sample: Sample) -> Sample:
     """The part of a volume around its labels."""
     if sample.labels is None:
         return sample
-    box: list[slice] = [slice(None)]
-    rooms = ((1, _ROOM_ABOVE, _ROOM_BELOW), (2, _ROOM_FRONT, _ROOM_BEHIND))
-    for axis, before, after in rooms:
+    box = [slice(None)]
+    for axis, (before, after) in _ROOM.items():
         hit = np.flatnonzero(sample.labels.any(axis=tuple(a for a in range(3) if a != axis)))
         step = sample.grid.spacing[axis]
         box.append(slice(max(int(hit[0] - before / step), 0), int(hit[-1] + 1 + after / step)))
     return sample.crop((box[0], box[1], box[2]))
 
 
-def _work(task: _Task, work: Path, deadline: float | None) -> tuple[list[str], int]:
-    """Do a task; the keys of its records, and how many degradations were left out."""
-    if _committee is None:
-        raise RuntimeError("the process was not started with a committee")
-    if task.volume is None:
-        _embed(task.embed, work, _committee)
-        return [], 0
-    name = task.volume.id if isinstance(task.volume, LabelledVolume) else f"phantom-{task.volume}"
-    steps: list[Degradation | None] = [None, *(_by_key(key) for key in task.degradations)]
-    keys = [name if step is None else f"{name}__{step.key}" for step in steps]
-    if all((work / "records" / f"{key}.json").is_file() for key in keys):
-        return keys, 0
-    sample, done, skipped = _sample(task.volume, _committee), [], 0
-    for step, key in zip(steps, keys, strict=True):
-        path = work / "records" / f"{key}.json"
-        if not path.is_file():
-            if step is not None and deadline is not None and time.time() > deadline:
-                skipped += 1
-                continue
-            _one(sample, step, key, work, _committee).write(path)
-        done.append(key)
-    return done, skipped
+def _examine(
+    volume: LabelledVolume | int, keys: tuple[str, ...], folder: Path, calibration: Calibration, deadline: float | None
+) -> int:
+    """Records of a volume, clean (an empty key) and degraded; how many were left out for want of time."""
+    skipped, sample = 0, None
+    for key in keys:
+        name = f"{_name(volume)}__{key}" if key else _name(volume)
+        path = folder / "records" / f"{name}.json"
+        if path.is_file():
+            continue
+        if key and deadline is not None and time.time() > deadline:
+            skipped += 1
+            continue
+        sample = sample or _sample(volume)
+        record = CaseRecord(sample.id, sample.subject, sample.contrast, sample.kind)
+        shown = sample
+        if key:
+            step = degradation(key)
+            record.family, record.grade, record.words = step.family, step.grade, step.words
+            whole = step.family == FOREIGN
+            # The seed follows from the name, so that every volume has its own noise, and always the same.
+            shown = step.apply(sample if whole else _around(sample), sum(map(ord, sample.id)))
+            shown = replace(shown, whole=whole)
+        opinion = folder / "opinions" / f"{name}.npz"
+        examine(_loaded(), shown, record, opinion, calibration).write(path)
+    return skipped
 
 
-def _one(sample: Sample, step: Degradation | None, key: str, work: Path, committee: Committee) -> CaseRecord:
-    record = CaseRecord(sample.id, sample.subject, sample.contrast, sample.kind)
-    voxels = None
-    if step is None:
-        voxels = work / "voxels" / f"{key}.npz"
-    else:
-        record.family, record.grade, record.words = step.family, step.grade, step.words
-        changed = step.apply(sample if step.family == FOREIGN else _around(sample), sum(map(ord, sample.id)))
-        sample = replace(changed, whole=step.family == FOREIGN)
-    return examine(committee, sample, record, work / "opinions" / f"{key}.npz", voxels)
+def _examine_foreign(path: Path, folder: Path, calibration: Calibration) -> None:
+    """Record of an image of another body part."""
+    name = path.name.split(".")[0]
+    record = CaseRecord(name, name, "", "real", FOREIGN, 0, path.name)
+    target = folder / "records" / f"{record.key}.json"
+    if not target.is_file():
+        image = to_reading_order(sitk.Cast(read_volume(path).reading, sitk.sitkFloat32))
+        sample = Sample(name, name, "", "real", Grid.of(image), sitk.GetArrayFromImage(image), ())
+        examine(_loaded(), sample, record, folder / "opinions" / f"{record.key}.npz", calibration).write(target)
 
 
-def _by_key(key: str) -> Degradation:
-    return degradation(key)
+def _verdict(key: str, whole: bool, folder: Path, calibration: Calibration) -> CaseVerdict:
+    """What the calibrated committee says of a kept opinion."""
+    opinion = load_opinion(folder / "opinions" / f"{key}.npz")
+    if not whole:
+        opinion = replace(opinion, embedding=None)
+    try:
+        found = assess(opinion, name_spine(opinion), calibration=calibration)
+    except UnsuitableError as error:
+        return CaseVerdict(key, "refused", (str(error),), None)
+    return CaseVerdict(key, found.verdict.value, found.reasons, found.distance)
 
 
-def _embed(volumes: Sequence[LabelledVolume], work: Path, committee: Committee) -> None:
-    for volume in volumes:
-        path = work / "embeddings" / f"{volume.id}.npy"
-        if not path.is_file():
-            vector = embed_volume(committee, read_image(volume))
-            part = path.with_name(f".{volume.id}.npy")
-            np.save(part, vector)
-            part.replace(path)
+def _run(config: HarvestConfig, what: str, tasks: Iterable[tuple], progress: Progress | None) -> list:
+    """Results of (function, *arguments), in any order."""
+    tasks = list(tasks)
+    results = []
+    with ProcessPoolExecutor(
+        min(config.jobs, max(len(tasks), 1)),
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=_start,
+        initargs=(config.model, config.device),
+    ) as pool:
+        running = [pool.submit(*task) for task in tasks]
+        try:
+            for n, future in enumerate(as_completed(running), start=1):
+                results.append(future.result())
+                if progress:
+                    progress(what, n, len(tasks))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return results
 
 
-def _tasks(config: HarvestConfig) -> Iterator[_Task]:
-    """Every volume with its share of the degradations, in an order in which every step has its turn."""
-    steps = [d.key for steps in FAMILIES.values() for d in steps]
-    # Ten has no divisor in common with the number of steps, so the wheel meets every one.
-    wheel = itertools.cycle(steps[(10 * n) % len(steps)] for n in range(len(steps)))
-    everything: list[LabelledVolume | int] = [*config.volumes, *range(_FIRST_PHANTOM, _FIRST_PHANTOM + config.phantoms)]
-    for volume in everything:
-        yield _Task(volume, tuple(itertools.islice(wheel, config.each)))
-    for start in range(0, len(config.training), 10):
-        yield _Task(None, embed=config.training[start : start + 10])
+def _prepare(config: HarvestConfig) -> Path:
+    if not config.everything:
+        raise InputError("there is no volume to examine: the index has none of split 'validation'")
+    folder = config.folder
+    for name in _FOLDERS:
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    return folder
 
 
-def harvest(config: HarvestConfig, progress: Callable[[int, int, str], None] | None = None) -> Harvest:
-    """Examine everything.
-
-    Parameters
-    ----------
-    config : HarvestConfig
-        What is examined.
-    progress : callable, optional
-        Told (tasks done, of, last).
+def ask_clean(config: HarvestConfig, progress: Progress | None = None) -> dict[str, Path]:
+    """Opinions of all clean volumes; where the voxels of each lie whose class is known.
 
     Raises
     ------
     InputError
         If there is no volume to examine.
     """
-    if not config.volumes and not config.phantoms:
-        raise InputError("there is no volume to examine: the index has none of split 'validation'")
-    for name in ("opinions", "voxels", "records", "embeddings"):
-        (config.work / name).mkdir(parents=True, exist_ok=True)
+    folder = _prepare(config)
+    _run(config, "clean volumes", ((_ask, volume, folder) for volume in config.everything), progress)
+    return {_name(v): folder / "voxels" / f"{_name(v)}.npz" for v in config.everything}
+
+
+def _subjects(config: HarvestConfig) -> dict[str, str]:
+    return {_name(v): v.subject if isinstance(v, LabelledVolume) else _name(v) for v in config.everything}
+
+
+def _reliability(config: HarvestConfig, voxels: dict[str, Path]) -> list[Reliability]:
+    """Of real volumes; of phantoms for what nobody drew there, or where there are no others."""
+    subjects = _subjects(config)
+    real = {name: path for name, path in voxels.items() if not name.startswith("phantom-")}
+    found = study_reliability(real, subjects)
+    have = {r.structure for r in found}
+    drawn = study_reliability({n: p for n, p in voxels.items() if n not in real}, subjects)
+    return [*found, *(r for r in drawn if r.structure not in have)]
+
+
+def _keep_temperatures(folder: Path, temperatures: dict[Structure, float]) -> None:
+    """Records of other temperatures are done again: their expected Dice would not fit."""
+    text = json.dumps({s.value: round(t, 6) for s, t in temperatures.items()})
+    path = folder / "temperatures.json"
+    if not path.is_file() or path.read_text(encoding="utf-8") != text:
+        for record in (folder / "records").glob("*.json"):
+            record.unlink()
+        path.write_text(text, encoding="utf-8")
+
+
+def _turns(config: HarvestConfig) -> Iterable[tuple[LabelledVolume | int, tuple[str, ...]]]:
+    """Every volume with its share of the degradations, in an order in which every step has its turn."""
+    steps = [d.key for steps in FAMILIES.values() for d in steps]
+    # Ten has no divisor in common with their number, so that the wheel meets every step.
+    wheel = itertools.cycle(steps[(10 * n) % len(steps)] for n in range(len(steps)))
+    for volume in config.everything:
+        yield volume, tuple(itertools.islice(wheel, config.each))
+
+
+def harvest(config: HarvestConfig, progress: Progress | None = None) -> Harvest:
+    """Examine everything: clean volumes, then, with temperatures known, what they were made into.
+
+    Raises
+    ------
+    InputError
+        If there is no volume to examine.
+    """
     deadline = None if config.minutes is None else time.time() + 60 * config.minutes
-    tasks, keys, skipped = list(_tasks(config)), [], 0
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(
-        config.jobs, mp_context=context, initializer=_start, initargs=(config.model, config.device)
-    ) as pool:
-        running = {pool.submit(_work, task, config.work, deadline): task for task in tasks}
-        try:
-            for n, future in enumerate(as_completed(running), start=1):
-                done, left = future.result()
-                keys += done
-                skipped += left
-                if progress:
-                    progress(n, len(tasks), done[0] if done else "training volumes")
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-    records = tuple(CaseRecord.read(config.work / "records" / f"{key}.json") for key in sorted(keys))
-    voxels = {r.id: config.work / "voxels" / f"{r.id}.npz" for r in records if not r.family}
-    embeddings = {v.id: np.load(config.work / "embeddings" / f"{v.id}.npy") for v in config.training}
-    return Harvest(records, voxels, embeddings, skipped)
+    voxels = ask_clean(config, progress)
+    folder = config.folder
+    reliability = _reliability(config, voxels)
+    temperatures = {r.structure: r.temperature for r in reliability}
+    _keep_temperatures(folder, temperatures)
+    calibration = Calibration(find_model(config.model).info.sha256, temperatures=temperatures)
+    turns = list(_turns(config))
+    tasks: list[tuple] = [(_examine, volume, ("",), folder, calibration, None) for volume, _ in turns]
+    tasks += [(_examine_foreign, path, folder, calibration) for path in config.foreign]
+    tasks += [(_embed, volume, folder) for volume in config.training]
+    tasks += [(_examine, volume, keys, folder, calibration, deadline) for volume, keys in turns]
+    skipped = sum(n or 0 for n in _run(config, "volumes made worse", tasks, progress))
+    names = [_name(v) for v in config.everything]
+    names += [f"{_name(v)}__{key}" for v, keys in turns for key in keys]
+    names += [CaseRecord(p.name.split(".")[0], "", "", "", FOREIGN).key for p in config.foreign]
+    paths = [folder / "records" / f"{name}.json" for name in names]
+    embeddings = {v.id: np.load(folder / "embeddings" / f"{v.id}.npy") for v in config.training}
+    return Harvest(tuple(CaseRecord.read(p) for p in paths if p.is_file()), tuple(reliability), embeddings, skipped)
+
+
+def verdicts_of(
+    config: HarvestConfig, records: Iterable[CaseRecord], calibration: Calibration, progress: Progress | None = None
+) -> list[CaseVerdict]:
+    """What a calibration makes of cases whose opinions are kept."""
+    folder = config.folder
+    tasks = ((_verdict, r.key, not r.family or r.family == FOREIGN, folder, calibration) for r in records)
+    return _run(config, "verdicts", tasks, progress)

@@ -68,7 +68,7 @@ def opinion_of(committee: Committee, sample: Sample, path: Path, voxels: Path | 
             _save(voxels, probabilities=np.stack(kept), classes=classes)
         _store(opinion, path)
     # What was stored is what counts, so that a study does not depend on where it was interrupted.
-    return load_opinion(path, sample.grid)
+    return load_opinion(path)
 
 
 def _known(sample: Sample) -> np.ndarray:
@@ -110,6 +110,8 @@ def _store(opinion: CommitteeOpinion, path: Path) -> None:
     embedding = np.zeros(0, np.float32) if opinion.embedding is None else opinion.embedding
     _save(
         path,
+        shape=np.array(opinion.grid.shape),
+        matrix=np.array([opinion.grid.spacing, opinion.grid.origin, *opinion.grid.directions]),
         box=np.array(box),
         probabilities=opinion.probabilities[part],
         members=opinion.members[part],
@@ -118,9 +120,12 @@ def _store(opinion: CommitteeOpinion, path: Path) -> None:
     )
 
 
-def load_opinion(path: Path, grid: Grid) -> CommitteeOpinion:
+def load_opinion(path: Path) -> CommitteeOpinion:
     """An opinion from disk; outside of the stored box all is background."""
     with np.load(path, allow_pickle=False) as file:
+        spacing, origin, *directions = (tuple(row) for row in file["matrix"].tolist())
+        nk, nj, ni = file["shape"].tolist()
+        grid = Grid((nk, nj, ni), spacing, origin, tuple(directions))
         box = tuple(slice(int(a), int(b)) for a, b in file["box"])
         probabilities = np.zeros((len(NetworkClass), *grid.shape), np.float16)
         probabilities[0] = 1.0
@@ -129,4 +134,5 @@ def load_opinion(path: Path, grid: Grid) -> CommitteeOpinion:
         members[(slice(None), *box)] = file["members"]
         entropy = np.zeros(grid.shape, np.float16)
         entropy[box] = file["member_entropy"]
-        return CommitteeOpinion(grid, probabilities, members, entropy, file["embedding"])
+        embedding = file["embedding"]
+    return CommitteeOpinion(grid, probabilities, members, entropy, embedding if embedding.size else None)

@@ -1,0 +1,214 @@
+"""Bounds of the flags: which score decides and where, measured on subjects that had no part in choosing them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from ..anatomy.structures import Structure
+from ..uncertainty.thresholds import SCORES, Thresholds, confidence_of
+from .examine import CaseRecord
+from .risk import detection, risk_coverage
+
+__all__ = ["BAD", "WISH", "FlagStudy", "fit_thresholds", "object_table", "study_flags"]
+
+BAD = 0.75
+"""Dice below which an object is bad and should be flagged."""
+WISH = (0.90, 0.80)
+"""Share of bad objects flagged and of good ones not flagged that is wanted."""
+_FAILED = 0.5
+_FEW = 8
+
+
+def object_table(records: Sequence[CaseRecord]) -> pd.DataFrame:
+    """One row an object: case, subject, family, grade, structure, level, side, dice, missed, announced, scores."""
+    rows = [
+        {
+            "case": r.key,
+            "subject": r.subject,
+            "kind": r.kind,
+            "contrast": r.contrast,
+            "family": r.family or "clean",
+            "grade": r.grade,
+            "structure": o.structure,
+            "level": o.level,
+            "side": o.side,
+            "dice": o.dice,
+            "missed": o.missed,
+            "announced": o.announced,
+            **{name: o.scores.get(name, math.nan) for name in SCORES},
+        }
+        for r in records
+        for o in r.objects
+    ]
+    columns = ["case", "subject", "kind", "contrast", "family", "grade", "structure", "level", "side", "dice"]
+    return pd.DataFrame(rows, columns=[*columns, "missed", "announced", *SCORES])
+
+
+def _confidence(table: pd.DataFrame, name: str) -> np.ndarray:
+    return SCORES[name][0] * table[name].to_numpy(float)
+
+
+def _bound(confidence: np.ndarray, dice: np.ndarray, wish: float, bad: float = BAD) -> float:
+    """Largest confidence at which an object is still flagged, so that a share ``wish`` of the bad ones is.
+
+    One bad object more than the share asks for is covered, since new ones are a little worse than those seen. Where
+    there is room, the bound lies midway to the next good object.
+    """
+    worst = np.sort(confidence[dice < bad])
+    if not len(worst):
+        return float(np.min(confidence)) - 1e-3 * max(float(np.ptp(confidence)), 1e-3)
+    rank = min(math.ceil(wish * (len(worst) + 1)), len(worst))
+    at = float(worst[rank - 1])
+    above = confidence[confidence > at]
+    return (at + float(above.min())) / 2 if len(above) else at + 1e-9
+
+
+def fit_thresholds(table: pd.DataFrame, score: str, wish: float = WISH[0]) -> Thresholds:
+    """Bounds of each structure on one score, from a table of objects.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From :func:`object_table`.
+    score : str
+        The score that decides.
+    wish : float
+        Share of bad objects to flag.
+
+    Returns
+    -------
+    Thresholds
+        An object passes above ``enough``, below which the wished share of bad objects lies; it fails below
+        ``least``, where at least half of those that are as unsure or less sure have a Dice below 0.5. A structure
+        with too few objects takes its bounds from all structures together.
+    """
+    seen = table[~table["missed"] & table[score].notna()]
+    enough, least = {}, {}
+    for structure in (s for s in Structure if s is not Structure.SPINE):
+        own = seen[seen["structure"] == structure.value]
+        if (own["dice"] < BAD).sum() < _FEW:
+            own = seen
+        if own.empty:
+            return Thresholds()
+        confidence, dice = _confidence(own, score), own["dice"].to_numpy(float)
+        bound = _bound(confidence, dice, wish)
+        enough[structure] = SCORES[score][0] * bound
+        least[structure] = SCORES[score][0] * min(_failing(confidence, dice), bound)
+    return Thresholds(score, enough, least, Thresholds().case_least)
+
+
+def _failing(confidence: np.ndarray, dice: np.ndarray) -> float:
+    """Largest confidence up to which at least half of the objects have a Dice below 0.5."""
+    order = np.argsort(confidence, kind="stable")
+    share = np.cumsum(dice[order] < _FAILED) / np.arange(1, len(dice) + 1)
+    hit = np.flatnonzero(share >= 0.5)
+    return float(confidence[order][hit[-1]]) if len(hit) else float(confidence.min()) - 1e-3
+
+
+def _flagged(table: pd.DataFrame, thresholds: Thresholds) -> np.ndarray:
+    """Whether each object carries a flag; a missed one does where the case says that it was not seen."""
+    bounds = np.array(
+        [confidence_of(thresholds.score, thresholds.enough[Structure(s)]) for s in table["structure"]], float
+    )
+    unsure = ~(_confidence(table, thresholds.score) >= bounds)
+    missed = table["missed"].to_numpy(bool)
+    return np.where(missed, table["announced"].to_numpy(bool), unsure)
+
+
+@dataclass(frozen=True)
+class FlagStudy:
+    """What the scores are worth.
+
+    Attributes
+    ----------
+    winner : str
+        The score with the largest mean normalised AURC over the structures.
+    thresholds : Thresholds
+        Bounds on it from all subjects.
+    scores : pandas.DataFrame
+        structure, score, n, aurc, random, optimal, naurc, spearman, cross-fitted sensitivity and specificity.
+    held_out : pandas.DataFrame
+        Objects with ``flagged``: by bounds and winner chosen without their subject.
+    curves : dict of str to (coverage, risk)
+        Of each score over all structures.
+    """
+
+    winner: str
+    thresholds: Thresholds
+    scores: pd.DataFrame
+    held_out: pd.DataFrame
+    curves: dict[str, tuple[list[float], list[float]]]
+
+
+def _naurc(table: pd.DataFrame, score: str) -> float:
+    """Mean normalised AURC over the structures; missed objects have no score and are left out."""
+    values = []
+    for _, own in table[~table["missed"] & table[score].notna()].groupby("structure"):
+        value = risk_coverage(_confidence(own, score), own["dice"].to_numpy(float)).normalised
+        if math.isfinite(value):
+            values.append(value)
+    return float(np.mean(values)) if values else float("nan")
+
+
+def choose_score(table: pd.DataFrame) -> str:
+    """The score with the largest mean normalised AURC over the structures."""
+    found = {name: _naurc(table, name) for name in SCORES}
+    found = {name: value for name, value in found.items() if math.isfinite(value)}
+    return max(found, key=lambda name: found[name]) if found else "mean_dice"
+
+
+def _cross_fit(table: pd.DataFrame, choose: Callable[[pd.DataFrame], str]) -> np.ndarray:
+    """Flags of every object by a score and bounds that its subject had no part in; clean and degraded together."""
+    flags = np.zeros(len(table), bool)
+    for subject in table["subject"].unique():
+        own = (table["subject"] == subject).to_numpy()
+        rest = table[~own]
+        flags[own] = _flagged(table[own], fit_thresholds(rest, choose(rest)))
+    return flags
+
+
+def study_flags(table: pd.DataFrame) -> FlagStudy:
+    """Compare the scores, choose one, and measure its flags by cross-fitting over subjects."""
+    winner = choose_score(table)
+    rows, curves = [], {}
+    seen = table[~table["missed"]]
+    for name in SCORES:
+        usable = seen[seen[name].notna()]
+        if usable.empty:
+            continue
+        flags = _cross_fit(table, lambda _, name=name: name)
+        groups = [("all", slice(None), usable)]
+        groups += [(s, (table["structure"] == s).to_numpy(), usable[usable["structure"] == s]) for s in _kinds(table)]
+        for structure, which, own in groups:
+            if own.empty:
+                continue
+            found = risk_coverage(_confidence(own, name), own["dice"].to_numpy(float))
+            part = table[which] if structure != "all" else table
+            sensitivity, specificity = detection(flags[which], (part["dice"] < BAD).to_numpy())
+            rows.append(
+                {
+                    "structure": structure,
+                    "score": name,
+                    "n": len(own),
+                    "aurc": found.aurc,
+                    "random": found.random,
+                    "optimal": found.optimal,
+                    "naurc": found.normalised,
+                    "spearman": found.spearman,
+                    "sensitivity": sensitivity,
+                    "specificity": specificity,
+                }
+            )
+            if structure == "all":
+                curves[name] = (found.coverage.tolist(), found.risk.tolist())
+    held_out = table.assign(flagged=_cross_fit(table, choose_score))
+    return FlagStudy(winner, fit_thresholds(table, winner), pd.DataFrame(rows), held_out, curves)
+
+
+def _kinds(table: pd.DataFrame) -> list[str]:
+    return [s.value for s in Structure if (table["structure"] == s.value).any()]
