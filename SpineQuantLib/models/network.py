@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from ..anatomy.structures import NetworkClass
 
-__all__ = ["NetworkConfig", "SpineUNet"]
+__all__ = ["NetworkConfig", "SpineUNet", "is_training_head"]
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,11 @@ class NetworkConfig:
         Slice distances from … to … mm that are kept as they are; others are resampled to ``spacing[0]``.
     patch : tuple of int
         Voxels (k, j, i) of a patch.
+    window : tuple of float or None
+        (width, centre) in the image's own intensities, to which values are cut before they are normalised; only where
+        intensities mean the same in every image. None cuts at percentiles.
+    least_component : int
+        Connected parts of a class with fewer voxels, on the network's grid, are taken for background; 0 keeps all.
     """
 
     filters: tuple[int, ...] = (16, 32, 64, 128)
@@ -41,6 +46,8 @@ class NetworkConfig:
     spacing: tuple[float, float, float] = (4.0, 1.0, 1.0)
     keep_slices: tuple[float, float] = (3.0, 5.0)
     patch: tuple[int, int, int] = (12, 192, 144)
+    window: tuple[float, float] | None = None
+    least_component: int = 0
 
     @classmethod
     def from_dict(cls, values: dict[str, object]) -> NetworkConfig:
@@ -59,9 +66,12 @@ class SpineUNet(nn.Module):
     ----------
     config : NetworkConfig
         Size of the network.
+    heads : int
+        Coarser outputs that are trained beside the finest one (deep supervision); they are no part of a finished
+        model.
     """
 
-    def __init__(self, config: NetworkConfig) -> None:
+    def __init__(self, config: NetworkConfig, heads: int = 0) -> None:
         super().__init__()
         self.config = config
         n, thick, fold = len(config.filters), config.thick_stages, config.fold
@@ -77,7 +87,8 @@ class SpineUNet(nn.Module):
             filters=list(config.filters),
             norm_name=("instance", {"affine": True}),
             act_name=("leakyrelu", {"inplace": True, "negative_slope": 0.01}),
-            deep_supervision=False,
+            deep_supervision=heads > 0,
+            deep_supr_num=max(heads, 1),
             res_block=False,
         )
 
@@ -92,8 +103,14 @@ class SpineUNet(nn.Module):
         Returns
         -------
         torch.Tensor
-            (batch, classes, k, j, i), channels as in :class:`~SpineQuantLib.anatomy.structures.NetworkClass`.
+            (batch, classes, k, j, i), channels as in :class:`~SpineQuantLib.anatomy.structures.NetworkClass`. While
+            training with coarser heads (batch, 1 + heads, classes, k, j, i), the finest output first.
         """
         folded = functional.pixel_unshuffle(x.transpose(1, 2), self.config.fold).transpose(1, 2)
         out = self.core(folded.contiguous(memory_format=torch.channels_last_3d))
-        return functional.pixel_shuffle(out.transpose(1, 2), self.config.fold).transpose(1, 2)
+        return functional.pixel_shuffle(out.transpose(-4, -3), self.config.fold).transpose(-4, -3)
+
+
+def is_training_head(name: str) -> bool:
+    """Whether a tensor belongs to an output that only training uses."""
+    return ".deep_supervision_heads." in name

@@ -10,7 +10,7 @@ _AIR = 0.05
 _CLIP = (-3.0, 6.0)
 
 
-def normalise(image: np.ndarray) -> np.ndarray:
+def normalise(image: np.ndarray, window: tuple[float, float] | None = None) -> np.ndarray:
     """Z-score over the body, with both tails clipped.
 
     The body is everything brighter than 5 % of the 99.5th percentile, so that air and zero padding do not shift the
@@ -20,6 +20,8 @@ def normalise(image: np.ndarray) -> np.ndarray:
     ----------
     image : np.ndarray
         Intensities of any shape and unit; finite.
+    window : tuple of float, optional
+        (width, centre) in the image's unit: what lies outside is cut before anything else.
 
     Returns
     -------
@@ -29,9 +31,12 @@ def normalise(image: np.ndarray) -> np.ndarray:
     Raises
     ------
     ValueError
-        If the image is constant.
+        If the image is constant, within the window if there is one.
     """
     values = np.asarray(image, dtype=np.float32)
+    if window is not None:
+        width, centre = window
+        values = np.clip(values, centre - width / 2, centre + width / 2)
     low, high = np.percentile(values, (0.1, 99.5))
     if not high > low:
         raise ValueError("the image is constant")

@@ -17,6 +17,7 @@ from ..case.errors import EngineError
 from ..case.grid import Grid
 from ..case.opinion import CommitteeOpinion
 from ..images.resample import resample_like, resample_to_spacing
+from ..models.clean import drop_small_components
 from ..models.committee import Committee
 from ..models.network import NetworkConfig, SpineUNet
 from ..models.preprocess import normalise
@@ -59,7 +60,9 @@ def _predict(net: SpineUNet, x: torch.Tensor, device: torch.device, tiles: int) 
     )
     with torch.inference_mode(), torch.autocast(device.type, torch.float16, enabled=device.type == "cuda"):
         logits = inferer(x.to(device), net)
-        return torch.softmax(logits.float(), dim=1)[0].cpu().numpy()
+        probabilities = torch.softmax(logits.float(), dim=1)[0].cpu().numpy()
+    least = net.config.least_component
+    return drop_small_components(probabilities, least) if least else probabilities
 
 
 def _predict_within_memory(
@@ -86,7 +89,8 @@ def _predict_within_memory(
 def _shown(committee: Committee, image: sitk.Image) -> tuple[torch.Tensor, Grid]:
     """A volume as the networks see it, (1, 1, nk, nj, ni), and its grid."""
     shown = resample_to_spacing(image, network_spacing(Grid.of(image).spacing, committee.network))
-    return torch.from_numpy(normalise(sitk.GetArrayFromImage(shown)))[None, None], Grid.of(shown)
+    values = normalise(sitk.GetArrayFromImage(shown), committee.network.window)
+    return torch.from_numpy(values)[None, None], Grid.of(shown)
 
 
 def _add_entropy(total: np.ndarray, probabilities: np.ndarray) -> None:

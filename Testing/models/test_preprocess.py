@@ -46,3 +46,14 @@ def test_spikes_are_clipped(tissue: np.ndarray) -> None:
 def test_constant_images_are_refused(value: float) -> None:
     with pytest.raises(ValueError, match="constant"):
         normalise(np.full((4, 5, 6), value))
+
+
+def test_a_window_cuts_what_lies_outside() -> None:
+    tissue = np.random.default_rng(0).normal(100, 20, (4, 30, 30))
+    spiked = tissue.copy()
+    spiked[0, 0, :5] = 5000
+    window = (120.0, 100.0)
+    np.testing.assert_allclose(normalise(spiked, window)[1:], normalise(tissue, window)[1:], atol=0.05)
+    assert normalise(spiked, window)[0, 0, 0] == normalise(spiked, window).max()
+    with pytest.raises(ValueError, match="constant"):
+        normalise(tissue, (10.0, 9000.0))
