@@ -86,7 +86,7 @@ class HarvestConfig:
     training: tuple[LabelledVolume, ...] = ()
     foreign: tuple[Path, ...] = ()
     phantoms: int = 4
-    each: int = 5
+    each: int = 4
     jobs: int = 2
     device: str = "cpu"
     minutes: float | None = None

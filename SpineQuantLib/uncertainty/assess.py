@@ -15,6 +15,7 @@ from ..case.spine import NamedSpine
 from .agreement import agreement_of
 from .calibration import Calibration
 from .disagreement import disagreement_map
+from .familiarity import FOREIGN, USUAL
 from .scores import NOUNS, score_objects, score_structures
 from .territory import Territory, sac_territories, territories
 from .thresholds import Thresholds
@@ -52,8 +53,8 @@ def assess(
     Returns
     -------
     Assessment
-        Fails if the input is unlike the training volumes, if the members hardly agree, if most of the spine is
-        missing, or if the bodies fail; to be reviewed if an object is doubtful or absent, if the levels have no sure
+        Fails if the input is altogether unlike the training volumes, if the members hardly agree, if most of the spine
+        is missing, or if the bodies fail; to be reviewed if an object is doubtful or absent, if the levels have no sure
         names, or if the view ends within the lumbar spine. The case's own agreement is of the mean of the Dice
         matrices of the structures, so that each counts alike; its other scores are means over them.
     """
@@ -74,12 +75,14 @@ def assess(
     ]
     scored = sorted([*judged, *absent_objects(spine)], key=lambda score: _order(spine, score))
     distance = _distance(opinion, calibration)
-    fatal = [*_foreign(distance), *_fatal(spine, structures)]
+    foreign, unusual = _unlike(distance)
+    fatal = [*foreign, *_fatal(spine, structures)]
     case = _case(matrices, whole)
     if case.mean_dice is not None and case.mean_dice < thresholds.case_least:
         fatal.append(f"the members of the committee hardly agree, Dice {case.mean_dice:.2f}")
     reasons = [
         *fatal,
+        *unusual,
         *reasons_in_spine(spine),
         *_doubts(structures, [s for s in scored if s.structure in whole]),
         *notes,
@@ -143,13 +146,15 @@ def _distance(opinion: CommitteeOpinion, calibration: Calibration | None) -> flo
     return calibration.familiarity.unlikeness(opinion.embedding)
 
 
-def _foreign(distance: float | None) -> list[str]:
-    if distance is None or distance <= 1:
-        return []
-    return [
-        "the image is unlike those that the networks learnt from (another body part, contrast or artefact?): "
+def _unlike(distance: float | None) -> tuple[list[str], list[str]]:
+    """Fatal reasons and reasons to review that lie in how unlike the training volumes the image is."""
+    if distance is None or distance <= USUAL:
+        return [], []
+    reason = (
+        "the image is unlike those that the networks learnt from (another body part, scanner, contrast or artefact?): "
         f"{distance:.1f} times as far as is usual"
-    ]
+    )
+    return ([reason], []) if distance > FOREIGN else ([], [reason])
 
 
 def _fatal(spine: NamedSpine, structures: Sequence[Score]) -> list[str]:

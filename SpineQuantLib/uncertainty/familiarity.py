@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Familiarity"]
+__all__ = ["FOREIGN", "USUAL", "Familiarity"]
 
+USUAL, FOREIGN = 1.0, 2.0
+"""Multiples of the limit: up to the first an input is usual, beyond the second the networks know nothing of it."""
 _COMPONENTS = 16
 
 

@@ -20,6 +20,7 @@ from ..case.measurement import Measurement
 from ..case.opinion import CommitteeOpinion
 from ..case.spine import NamedSpine
 from .calibration import Calibration, IntervalRule
+from .familiarity import FOREIGN, USUAL
 from .territory import Territory
 
 __all__ = ["Measure", "add_intervals", "conformal_quantile", "fit_rule", "member_spines", "row_key", "spreads"]
@@ -139,12 +140,14 @@ class _Bounds:
     refusal: str = ""
 
 
-def _bounds(value: float, spread: float | None, rule: IntervalRule, unit: str) -> _Bounds:
+def _bounds(value: float, spread: float | None, rule: IntervalRule, unit: str, distance: float) -> _Bounds:
+    if distance > FOREIGN:
+        return _Bounds(None, None, "no interval: the image is unlike those of the calibration")
     if spread is None:
         return _Bounds(None, None, "no interval: fewer than three members can measure it")
     if spread > _BEYOND * max(rule.widest, rule.floor):
         return _Bounds(None, None, "no interval: members differ more than in any calibration case")
-    scale = rule.floor + spread
+    scale = (rule.floor + spread) * max(distance, USUAL)
     lower, upper = value - rule.lower * scale, value + rule.upper * scale
     return _Bounds(max(lower, 0.0) if unit in _WHOLE else lower, upper)
 
@@ -166,7 +169,8 @@ def add_intervals(
     calibration : Calibration or None
         None leaves every interval empty.
     distance : float, optional
-        How foreign the input is; above 1 every interval is refused, because the calibration does not speak of it.
+        How unlike the training volumes the input is. Above 1 the intervals are so many times as wide, above 2 they
+        are refused: the calibration does not speak of such an image.
 
     Returns
     -------
@@ -182,10 +186,7 @@ def add_intervals(
         if row.value is None or rule is None:
             out.append(row)
             continue
-        if distance is not None and distance > 1:
-            bounds = _Bounds(None, None, "no interval: the image is unlike those of the calibration")
-        else:
-            bounds = _bounds(row.value, own, rule, row.unit)
+        bounds = _bounds(row.value, own, rule, row.unit, distance or 0.0)
         flag = "; ".join(filter(None, (row.flag, bounds.refusal)))
         out.append(replace(row, lower=bounds.lower, upper=bounds.upper, flag=flag))
     return out
