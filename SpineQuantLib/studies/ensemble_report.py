@@ -32,8 +32,8 @@ _BOUNDS = (
 _DICE = (
     "For the Dice of hard masks there is no such theorem. The mask is the argmax of p̄, which jumps, and Dice is a "
     "ratio in which all voxels are tied together: it is neither convex nor concave in the members' probabilities. "
-    "Three members that each find a different third of an object with p = 0.6 and give the rest 0.3 have Dice ½ each; their "
-    "mean is 0.4 everywhere, so that the committee finds nothing: Dice 0. What can be offered is a bound on "
+    "Three members that each find a different third of an object with p = 0.6 and give the rest 0.3 have Dice ½ each; "
+    "their mean is 0.4 everywhere, so that the committee finds nothing: Dice 0. What can be offered is a bound on "
     "the mean gain from people who had no part in the choice: the committee with equal weights against the single "
     "member that was best on the other half."
 )
