@@ -19,8 +19,10 @@ from .case.result import CaseResult
 from .report.dicom_seg import write_seg
 from .report.dicom_sr import write_sr
 from .report.html import write_report
+from .report.pdf import write_pdf
 from .report.ranges import copy_tables, with_ranges
 from .report.tables import write_measurements_csv, write_measurements_json
+from .report.workbook import write_workbook
 from .scene.files import write_markups, write_scene, write_segmentation
 
 __all__ = ["WRITING_SHARES", "write_case"]
@@ -78,7 +80,9 @@ def write_case(result: CaseResult, native: sitk.Image, folder: Path, journey: Jo
     journey.tell("report", "drawing the report")
     result = replace(result, costs=(*before, *clock.costs))
     with clock.stage("report"):
-        write_report(result, folder)
+        pictures = write_report(result, folder)
+        write_pdf(result, folder, pictures)
+        write_workbook(result, folder / "measurements.xlsx")
     journey.finish("report")
     if result.input.format == "DICOM":
         journey.tell("dicom", "writing DICOM SEG and SR")

@@ -1,4 +1,4 @@
-"""Pictures of the segmentation and of what was measured: sagittal slices, axial planes, foramina."""
+"""Pictures of the segmentation and of what was measured: sagittal slices, levels, foramina."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..anatomy.labels import CANAL_VALUE, describe, foramen_value
+from ..anatomy.labels import CANAL_VALUE, describe, disc_value, foramen_value
 from ..anatomy.structures import Side, Structure
 from ..case.measurement import Measurement
 from .canvas import Canvas, Panel, Picture
@@ -14,26 +14,29 @@ from .material import Material
 from .views import Box, View, sagittal
 from .words import quantity, title
 
-__all__ = ["draw_axial", "draw_foramina", "draw_middle", "draw_parasagittal"]
+__all__ = ["draw_foramina", "draw_level", "draw_middle", "draw_parasagittal", "outline"]
 
 _SAGITTAL_SCALE = 3.0
-_AXIAL_SCALE = 4.2
-_DISC_BOX = Box(-38, 38, -28, 48)
-_SAC_BOX = Box(-38, 38, -50, 26)
+_LEVEL_SCALE = 3.6
+_DISC_BOX = Box(-34, 34, -28, 44)
+_SAC_BOX = Box(-34, 34, -46, 26)
+_SIDE_BOX = (68.0, 72.0)
 _IN_PLANE = 1.0
-_HEIGHT_LINES = ("anterior height", "middle height", "posterior height", "height")
+_LEAST_LINE = 1.0
+"""Millimetres below which a bulge or a slip is too short to draw."""
+_HEIGHT_LINES = ("anterior height", "middle height", "posterior height")
 _FORAMEN_SCALE = 4.2
 _FORAMEN_BOX = 46.0
 
 
-def _outline(panel: Panel, material: Material) -> dict[int, np.ndarray]:
+def outline(panel: Panel, material: Material, *, thin: bool = False) -> dict[int, np.ndarray]:
     """Draw the contours of every object on a panel; returns the points (n, 2) of those that it shows."""
     shown = {}
     for item in material.objects:
         patch = material.patch(item.value)
         curves = panel.view.contours(patch) if patch is not None else []
         if curves:
-            panel.curves(curves, item.colour)
+            panel.curves(curves, item.colour, 0.7 if thin else 1.3)
             shown[item.value] = np.concatenate(curves)
     return shown
 
@@ -112,7 +115,7 @@ def draw_middle(material: Material, folder: Path) -> Picture:
     titles = ("Mid-sagittal", "Contours and measured lines")
     canvas = _pair(material, view, material.field(view), _SAGITTAL_SCALE, titles)
     panel = canvas.panels[1]
-    shown = _outline(panel, material)
+    shown = outline(panel, material)
     heights = _disc_heights(material)
     lines = [m for name in _HEIGHT_LINES for m in _with_line(material, Structure.DISC, name)]
     diameters = _with_line(material, Structure.CANAL, "ap diameter")
@@ -152,7 +155,7 @@ def draw_parasagittal(material: Material, side: Side, folder: Path) -> Picture |
     titles = (f"Parasagittal, {side} foramina", "Contours")
     canvas = _pair(material, view, material.field(view), _SAGITTAL_SCALE, titles)
     panel = canvas.panels[1]
-    shown = _outline(panel, material)
+    shown = outline(panel, material)
     _name_objects(panel, shown)
     _discs(panel, material, shown, [])
     levels = [material.spine.label(v).level for v in shown if describe(v).structure is Structure.FORAMEN]
@@ -176,6 +179,24 @@ def _covered(material: Material, view: View, box: Box) -> Box:
     return Box(max(box.left, float(x[0])), min(box.right, float(x[1])), box.top, box.bottom)
 
 
+def _side_lines(panel: Panel, material: Material, level: str) -> list[str]:
+    """Draw what was measured of a disc and sac from the side; returns the lengths in words."""
+    numbers = []
+    wanted = (
+        *((Structure.DISC, name) for name in (*_HEIGHT_LINES, "posterior bulge")),
+        *((Structure.CANAL, "AP diameter"), (Structure.SPINE, "slip")),
+    )
+    for structure, name in wanted:
+        for item in material.find(structure, level):
+            if item.name != name or item.value is None or item.geometry is None or item.geometry.kind != "line":
+                continue
+            if name in ("slip", "posterior bulge") and abs(item.value) < _LEAST_LINE:
+                continue
+            panel.segment(panel.view.project(np.array(item.geometry.points))[:, :2], width=1.3)
+            numbers.append(f"{name} {quantity(item.value, item.unit)}")
+    return numbers
+
+
 def _measured_sac(panel: Panel, material: Material, level: str) -> list[str]:
     """Draw contour and diameters of the sac as they were measured in a panel's plane; returns them in words."""
     numbers = []
@@ -193,8 +214,19 @@ def _measured_sac(panel: Panel, material: Material, level: str) -> list[str]:
     return numbers
 
 
-def draw_axial(material: Material, upper: str, level: str, folder: Path) -> Picture | None:
-    """Axial planes at one disc: along the disc, bare and with contours, and across the sac, with what was measured.
+def _beside(material: Material, upper: str) -> tuple[View, Box] | None:
+    """The mid-sagittal sheet around a disc; None where there is no such disc."""
+    patch = material.patch(disc_value(upper))
+    if patch is None:
+        return None
+    centre = np.argwhere(patch.occupancy > 0.5).mean(axis=0) + patch.start
+    x, y, _ = material.middle.project_index(centre)[0]
+    # A little to the back, where the sac is.
+    return material.middle, Box.around(x + 8, y, *_SIDE_BOX)
+
+
+def draw_level(material: Material, upper: str, level: str, folder: Path) -> Picture | None:
+    """One level: from the side with what was measured, along the disc bare and with contours, and across the sac.
 
     None where neither disc nor sac tells where the level is.
 
@@ -204,27 +236,33 @@ def draw_axial(material: Material, upper: str, level: str, folder: Path) -> Pict
         If the file cannot be written.
     """
     along, across = material.disc_plane(upper), material.sac_plane(level)
-    panels = [(along, _DISC_BOX, f"{level}, along the disc"), (along, _DISC_BOX, "with contours")]
+    side = _beside(material, upper)
+    panels = [(along, _DISC_BOX, "Along the disc"), (along, _DISC_BOX, "With contours")]
     panels.append((across, _SAC_BOX, "Across the sac, as measured"))
     shown = [(view, _covered(material, view, box), words) for view, box, words in panels if view is not None]
     if not shown:
         return None
-    canvas = Canvas([(v, b) for v, b, _ in shown], _AXIAL_SCALE, len(shown), [words for *_, words in shown])
+    if side:
+        shown.insert(0, (*side, f"{level}, from the side"))
+    canvas = Canvas([(v, b) for v, b, _ in shown], _LEVEL_SCALE, len(shown), [words for *_, words in shown])
     for panel, (_, _, words) in zip(canvas.panels, shown, strict=True):
         panel.image(material.result.image, material.window)
         if words != panels[0][2]:
-            _outline(panel, material)
+            outline(panel, material)
         panel.letters()
     canvas.panels[0].scale_bar()
+    lengths = _side_lines(canvas.panels[0], material, level) if side else []
     numbers = _measured_sac(canvas.panels[-1], material, level) if across is not None else []
     drawn = f" Drawn in white: dural sac {', '.join(numbers)}." if numbers else ""
+    drawn += f" From the side: {', '.join(lengths)}." if lengths else ""
     planes = [*(["in the plane of the disc"] if along else []), *(["across the dural sac"] if across else [])]
     return canvas.save(
         folder,
-        f"axial_{level}",
-        f"{level}, axial",
-        f"Planes {' and '.join(planes)}, interpolated between the slices. The patient's right is on the left.{drawn}",
-        f"Axial planes at {level} with contours.{drawn}",
+        f"level_{level}",
+        level,
+        f"Planes {' and '.join(planes)}, interpolated between the slices. Axial: the patient's right is on the left."
+        f"{drawn}",
+        f"{level} from the side and in axial planes, with contours.{drawn}",
     )
 
 
@@ -251,7 +289,7 @@ def draw_foramina(material: Material, folder: Path) -> Picture | None:
             panel.text(panel.box.left + panel.box.width / 2, panel.box.top + panel.box.height / 2, "not found")
             continue
         panel.image(material.result.image, material.window)
-        _outline(panel, material)
+        outline(panel, material)
         panel.letters()
     canvas.panels[0].scale_bar()
     return canvas.save(

@@ -12,6 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 
@@ -26,6 +27,8 @@ Style = str | tuple[int, tuple[int, ...]]
 DPI = 100
 _GAP = 6
 _STRIP = 22
+_NARROWEST = 170
+"""Pixels that a column has at least, for the title above it."""
 _END_STROKE = 1.2
 _BACKGROUND = "#0b0d10"
 _TEXT = "#e8eaed"
@@ -186,16 +189,18 @@ class Canvas:
         strip: int = 0,
     ) -> None:
         rows = -(-len(panels) // columns)
-        cell = [max(getattr(box, side) for _, box in panels) * scale for side in ("width", "height")]
-        self.width = round(columns * cell[0] + (columns + 1) * _GAP)
-        self.height = round(rows * (cell[1] + _STRIP) + (rows + 1) * _GAP + strip)
+        # Panels and titles of one column have the same width; a single row may mix wide and narrow ones.
+        widths = [max(max(box.width for _, box in panels[n::columns]) * scale, _NARROWEST) for n in range(columns)]
+        height = max(box.height for _, box in panels) * scale
+        self.width = round(sum(widths) + (columns + 1) * _GAP)
+        self.height = round(rows * (height + _STRIP) + (rows + 1) * _GAP + strip)
         self.figure = Figure(figsize=(self.width / DPI, self.height / DPI), dpi=DPI, facecolor=_BACKGROUND)
         FigureCanvasAgg(self.figure)
         self.panels: list[Panel] = []
         for number, ((view, box), title) in enumerate(zip(panels, titles, strict=True)):
             row, column = divmod(number, columns)
-            left = _GAP + column * (cell[0] + _GAP) + (cell[0] - box.width * scale) / 2
-            top = _GAP + row * (cell[1] + _STRIP + _GAP) + _STRIP
+            left = _GAP + sum(widths[:column]) + column * _GAP + (widths[column] - box.width * scale) / 2
+            top = _GAP + row * (height + _STRIP + _GAP) + _STRIP
             axes = self.figure.add_axes(
                 (
                     left / self.width,
@@ -224,9 +229,9 @@ class Canvas:
         at = _GAP + 4
         y = 12 / self.height
         for words, colour, style in entries:
-            line = self.figure.add_axes((at / self.width, y - 4 / self.height, 26 / self.width, 8 / self.height))
-            line.set_axis_off()
-            line.plot([0, 1], [0, 0], color=colour, lw=1.8, ls=style)
+            ends = [at / self.width, (at + 26) / self.width]
+            line = Line2D(ends, [y, y], transform=self.figure.transFigure, color=colour, lw=1.8, ls=style)
+            self.figure.add_artist(line)
             self.figure.text((at + 31) / self.width, y, words, color=_TEXT, fontsize=8, va="center", parse_math=False)
             at += 46 + 6.2 * len(words)
 
@@ -261,7 +266,7 @@ def save_figure(figure: Figure, path: Path, background: Colour) -> None:
         If the file cannot be written.
     """
     try:
-        figure.savefig(path, dpi=DPI, facecolor=background, pil_kwargs={"compress_level": 4})
+        figure.savefig(path, dpi=DPI, facecolor=background, pil_kwargs={"compress_level": 2})
     except OSError as error:
         raise OutputError(
             f"{path} cannot be written ({error.strerror}); choose a folder with room and access"

@@ -10,21 +10,15 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from .. import __version__
 from ..case.errors import OutputError
-from ..case.opinion import Verdict
 from ..case.result import CaseResult
-from .pictures import draw_pictures
+from .pictures import CasePictures, draw_pictures
+from .ranges import sources_of, standing
 from .summary import colour_key, facts, flagged_values, level_table, look_first, total_seconds
-from .words import number, title, unit
+from .words import MEANING, SIGNS, number, state, title, unit
 
 __all__ = ["write_report"]
 
 _FOLDER = "pictures"
-_SIGNS = {Verdict.PASS: "✓", Verdict.REVIEW: "!", Verdict.FAIL: "✕"}
-_MEANING = {
-    Verdict.PASS: "The members of the committee agree. Look at the contours before you use the numbers.",
-    Verdict.REVIEW: "Parts of this result are in doubt. Check what is listed below before you use any number of it.",
-    Verdict.FAIL: "This result should not be used as it is. The reasons are given below.",
-}
 
 
 @cache
@@ -38,12 +32,12 @@ def _template() -> Template:
         lstrip_blocks=True,
     )
     environment.filters.update(unit=unit, number=number)
-    environment.globals.update(title=title, signs=_SIGNS, meaning=_MEANING)
+    environment.globals.update(title=title, signs=SIGNS, meaning=MEANING)
     return environment.get_template("report.html.j2")
 
 
-def write_report(result: CaseResult, folder: Path, *, written: datetime | None = None) -> None:
-    """Write ``report.html`` and its ``pictures/`` into a case folder.
+def write_report(result: CaseResult, folder: Path, *, written: datetime | None = None) -> CasePictures:
+    """Write ``report.html`` and its ``pictures/`` into a case folder, and return what was drawn.
 
     The page names neither the patient nor the folders of the input.
 
@@ -65,16 +59,17 @@ def write_report(result: CaseResult, folder: Path, *, written: datetime | None =
     written = written or datetime.now().astimezone()
     try:
         (folder / _FOLDER).mkdir(parents=True, exist_ok=True)
-        page = _page(result, folder, f"{written:%Y-%m-%d %H:%M %Z}".strip())
+        pictures = draw_pictures(result, folder / _FOLDER)
+        page = _page(result, pictures, f"{written:%Y-%m-%d %H:%M %Z}".strip())
         (folder / "report.html").write_text(page, encoding="utf-8")
     except OSError as error:
         reason = error.strerror or error
         raise OutputError(f"the report cannot be written into {folder} ({reason}); choose another folder") from error
+    return pictures
 
 
-def _page(result: CaseResult, folder: Path, written: str) -> str:
-    """The page's text; draws the pictures it shows."""
-    pictures = draw_pictures(result, folder / _FOLDER)
+def _page(result: CaseResult, pictures: CasePictures, written: str) -> str:
+    """The page's text."""
     drawn = {picture.stem for _, picture in pictures.members}
     return _template().render(
         result=result,
@@ -87,4 +82,15 @@ def _page(result: CaseResult, folder: Path, written: str) -> str:
         folder=_FOLDER,
         legend=colour_key(),
         seconds=total_seconds(result),
+        states=_states(result),
+        sources=sources_of(result.measurements, result.references),
     )
+
+
+def _states(result: CaseResult) -> list[tuple[str, str]]:
+    """What there is to say of each measurement besides its number: words and kind."""
+    out = []
+    for m in result.measurements:
+        found = standing(m, result.references)
+        out.append(state(m, found.place if found else ""))
+    return out

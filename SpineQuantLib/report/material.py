@@ -13,7 +13,7 @@ from ..case.grid import lps_to_ras
 from ..case.measurement import Measurement
 from ..case.result import CaseResult
 from ..case.spine import Patch
-from .views import Box, View, plane, sagittal
+from .views import Box, View, coronal, plane, sagittal
 
 __all__ = ["Material"]
 
@@ -98,6 +98,18 @@ class Material:
         if self.is_curved:
             return sagittal(self.grid, self.midline)
         return sagittal(self.grid, round(float(np.median(self.midline))))
+
+    @cached_property
+    def front(self) -> View:
+        """Coronal sheet through the middle of the vertebral bodies and discs, row by row."""
+        labels = self.spine.labels
+        weight = ((labels > 0) & (labels != CANAL_VALUE) & ~np.isin(labels, self._foramen_values)).sum(axis=0)
+        filled = np.flatnonzero(weight.sum(axis=1))
+        if len(filled) == 0:
+            return coronal(self.grid, (self.grid.shape[2] - 1) / 2)
+        centre = (weight * np.arange(self.grid.shape[2])).sum(axis=1)[filled] / weight.sum(axis=1)[filled]
+        rows = np.interp(np.arange(self.grid.shape[1]), filled, centre)
+        return coronal(self.grid, gaussian_filter1d(rows, _SMOOTHING_MM / 2 / self.grid.spacing[1], mode="nearest"))
 
     def parasagittal(self, side: Side) -> View | None:
         """The slice that shows most of the foramina of one side; None where none was found."""

@@ -8,7 +8,9 @@ from pathlib import Path
 from ..anatomy.structures import Side
 from ..case.opinion import Score
 from ..case.result import CaseResult
-from .anatomy_pictures import draw_axial, draw_foramina, draw_middle, draw_parasagittal
+from .alignment_picture import draw_alignment
+from .anatomy_pictures import draw_foramina, draw_level, draw_middle, draw_parasagittal
+from .canal_picture import draw_canal
 from .canvas import Picture
 from .doubt_pictures import draw_disagreement, draw_members, flagged
 from .material import Material
@@ -26,10 +28,12 @@ class CasePictures:
 
     Attributes
     ----------
-    sagittal, axial : tuple of Picture
-        Slices with contours; axial planes from the top down.
-    foramina, profiles : Picture or None
-        Tiles of all foramina; plot along the levels. None where the case has neither.
+    sagittal : tuple of Picture
+        Slices with contours, the middle one first.
+    levels : tuple of Picture
+        Each level from the side and in axial planes, from the top down.
+    foramina, profiles, canal, alignment : Picture or None
+        Tiles of all foramina; plot along the levels; the sac along its course; angles. None where the case has none.
     disagreement : Picture
         Where the members differ.
     members : tuple of (Score, Picture)
@@ -37,9 +41,11 @@ class CasePictures:
     """
 
     sagittal: tuple[Picture, ...]
-    axial: tuple[Picture, ...]
+    levels: tuple[Picture, ...]
     foramina: Picture | None
     profiles: Picture | None
+    canal: Picture | None
+    alignment: Picture | None
     disagreement: Picture
     members: tuple[tuple[Score, Picture], ...]
 
@@ -62,15 +68,17 @@ def draw_pictures(result: CaseResult, folder: Path) -> CasePictures:
     material = Material(result)
     levels = zip(material.spine.vertebrae, material.spine.levels, strict=False)
     sides = [draw_parasagittal(material, side, folder) for side in Side]
-    axial = [draw_axial(material, upper, level, folder) for upper, level in levels]
+    single = [draw_level(material, upper, level, folder) for upper, level in levels]
     members = [
         (score, draw_members(material, score, folder)) for score in flagged(result.assessment.scores)[:_MAX_MEMBERS]
     ]
     return CasePictures(
         sagittal=(draw_middle(material, folder), *(p for p in sides if p)),
-        axial=tuple(p for p in axial if p),
+        levels=tuple(p for p in single if p),
         foramina=draw_foramina(material, folder),
         profiles=draw_profiles(result, folder),
+        canal=draw_canal(result, folder),
+        alignment=draw_alignment(material, folder),
         disagreement=draw_disagreement(material, folder),
         members=tuple((score, picture) for score, picture in members if picture),
     )

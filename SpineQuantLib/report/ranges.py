@@ -31,6 +31,7 @@ __all__ = [
     "person_of",
     "read_case_references",
     "references_for",
+    "signed",
     "sources_of",
     "standing",
     "unused_rows",
@@ -70,13 +71,14 @@ class Standing:
         """Range, z and percentile in words."""
         words = [self.reference.text]
         if self.z is not None:
-            words.append(f"z {_signed(self.z)}")
+            words.append(f"z {signed(self.z)}")
         if self.percentile is not None:
             words.append(_percentile(self.percentile))
         return ", ".join(words)
 
 
-def _signed(z: float) -> str:
+def signed(z: float) -> str:
+    """A z score with its sign, to one decimal."""
     rounded = round(z, 1) + 0.0
     return f"{'−' if rounded < 0 else '+' if rounded > 0 else ''}{abs(rounded):.1f}"
 

@@ -7,14 +7,27 @@ from typing import Any
 
 from ..anatomy.labels import CANAL_VALUE, describe, disc_value, foramen_value
 from ..anatomy.levels import SACRUM_VALUE, vertebra_value
+from ..anatomy.reference import References
 from ..anatomy.structures import Side, Structure
 from ..case.measurement import Measurement
 from ..case.opinion import Score, Verdict
 from ..case.result import CaseResult
 from .doubt_pictures import flagged, members_stem
-from .words import number, title, unit
+from .ranges import signed, standing
+from .words import number, state, title, unit
 
-__all__ = ["Cell", "LevelTable", "Look", "colour_key", "facts", "level_table", "look_first", "total_seconds"]
+__all__ = [
+    "Cell",
+    "LevelTable",
+    "Look",
+    "cell_of",
+    "colour_key",
+    "facts",
+    "flagged_values",
+    "level_table",
+    "look_first",
+    "total_seconds",
+]
 
 _ATTRIBUTES = (
     ("SeriesDescription", "Series"),
@@ -30,11 +43,21 @@ _ATTRIBUTES = (
 _LONGEST = 200
 _KEY_QUANTITIES = (
     (Structure.DISC, "height", None, "Disc height"),
+    (Structure.DISC, "height index", None, "Disc height index"),
+    (Structure.DISC, "posterior bulge", None, "Posterior bulge"),
+    (Structure.DISC, "signal ratio", None, "Disc signal to CSF"),
     (Structure.CANAL, "area", None, "Sac area"),
-    (Structure.CANAL, "ap diameter", None, "Sac AP"),
+    (Structure.CANAL, "AP diameter", None, "Sac AP"),
+    (Structure.CANAL, "compression ratio", None, "Sac compression"),
     (Structure.FORAMEN, "area", Side.RIGHT, "Foramen area, right"),
     (Structure.FORAMEN, "area", Side.LEFT, "Foramen area, left"),
+    (Structure.FORAMEN, "height", Side.RIGHT, "Foramen height, right"),
+    (Structure.FORAMEN, "height", Side.LEFT, "Foramen height, left"),
+    (Structure.SPINE, "slip", None, "Slip"),
 )
+"""Columns of the table of levels; those that hold no value at all are left out."""
+_PREFERRED_METHODS = ("Fyllos",)
+"""Of several methods for one quantity the table of levels shows one: this, else the first measured."""
 _GRAVITY = (Verdict.PASS, Verdict.REVIEW, Verdict.FAIL)
 
 
@@ -50,12 +73,22 @@ class Cell:
         ``4.1–5.2``, or empty.
     flagged, corrected : bool
         Whether the value is doubted; whether a person corrected it.
+    rank, grade : str
+        Where it stands in its range (``z −1.2``, ``below range``) and what a source calls it, in short; or empty.
+    state : str
+        Kind of the value as :func:`SpineQuantLib.report.words.state` tells it.
+    about : str
+        Range, grade and flag in full.
     """
 
     text: str
     interval: str = ""
     flagged: bool = False
     corrected: bool = False
+    rank: str = ""
+    grade: str = ""
+    state: str = ""
+    about: str = ""
 
 
 @dataclass(frozen=True)
@@ -144,6 +177,7 @@ def facts(result: CaseResult, written: str, software: str) -> list[tuple[str, st
     return [
         ("Input", _input_name(result)),
         *_dicom_facts(result),
+        *([("Sex and age", result.references.person.text)] if result.references.person.text else []),
         ("Contrast", f"{info.contrast} ({_plain(info.contrast_evidence)})"),
         ("Voxels", f"{' × '.join(map(str, info.size))} (i × j × k, axes to {info.orientation})"),
         ("Spacing", f"{' × '.join(f'{s:.2f}' for s in info.spacing)} mm"),
@@ -157,32 +191,51 @@ def facts(result: CaseResult, written: str, software: str) -> list[tuple[str, st
 
 def look_first(result: CaseResult) -> list[Look]:
     """Objects the committee doubts, the worst first."""
-    return [
-        Look(title(s.structure, s.level, s.side), s.reason, s.verdict, members_stem(s))
-        for s in flagged(result.assessment.scores)
-    ]
+    looks = []
+    for s in flagged(result.assessment.scores):
+        what = title(s.structure, s.level, s.side)
+        looks.append(Look(what, s.reason.removeprefix(f"{what}: "), s.verdict, members_stem(s)))
+    return looks
 
 
 def flagged_values(result: CaseResult) -> list[tuple[str, list[str]]]:
     """Reasons to doubt a measured value, each with the objects it is about."""
     about: dict[str, list[str]] = {}
     for item in result.measurements:
-        if item.flag and item.value is not None:
-            objects = about.setdefault(item.flag, [])
+        # An asymmetry repeats what is to be said of its two sides.
+        if item.flag and item.value is not None and not item.name.endswith("asymmetry"):
             what = title(item.structure, item.level, item.side)
-            if what not in objects:
-                objects.append(what)
+            for flag in item.flag.split("; "):
+                objects = about.setdefault(flag, [])
+                if what not in objects:
+                    objects.append(what)
     return list(about.items())
 
 
-def _cell(item: Measurement) -> Cell:
+def cell_of(item: Measurement, references: References) -> Cell:
     """A measurement as a cell."""
+    found = standing(item, references)
+    _, kind = state(item, found.place if found else "")
+    about = "; ".join(filter(None, (item.reference, item.grade, item.flag)))
     if item.value is None:
-        return Cell("", corrected=item.source == "corrected")
+        return Cell("", corrected=item.source == "corrected", state=kind, about=about)
     interval = ""
     if item.lower is not None and item.upper is not None:
         interval = f"{number(item.lower, item.unit)}–{number(item.upper, item.unit)}"
-    return Cell(number(item.value, item.unit), interval, bool(item.flag), item.source == "corrected")
+    rank = "" if found is None else f"z {signed(found.z)}" if found.z is not None else ""
+    # A grade says more than that a value is outside.
+    if found and found.place in ("below", "above") and not item.grade:
+        rank = ", ".join(filter(None, (rank, f"{found.place} range")))
+    return Cell(
+        number(item.value, item.unit),
+        interval,
+        bool(item.flag),
+        item.source == "corrected",
+        rank,
+        item.grade.split(" (")[0],
+        kind,
+        about,
+    )
 
 
 def _worst(scores: tuple[Score, ...], level: str) -> Verdict | None:
@@ -192,18 +245,21 @@ def _worst(scores: tuple[Score, ...], level: str) -> Verdict | None:
 
 
 def level_table(result: CaseResult) -> LevelTable:
-    """Disc heights, sac and foramina of each level, side by side."""
+    """Disc, sac, foramina and slip of each level, side by side."""
     columns: list[tuple[tuple[str, str, str], dict[str, Measurement]]] = []
     for structure, name, side, words in _KEY_QUANTITIES:
         methods: dict[tuple[str, str], dict[str, Measurement]] = {}
         for item in result.measurements:
-            if item.structure is structure and item.name.lower() == name and item.side is side:
+            if (item.structure, item.name, item.side) == (structure, name, side) and item.level in result.spine.levels:
                 methods.setdefault((item.method, item.unit), {})[item.level] = item
-        columns += [((words, method, unit(ucum)), items) for (method, ucum), items in methods.items()]
+        measured = {key: items for key, items in methods.items() if any(m.value is not None for m in items.values())}
+        if measured:
+            method, ucum = next((key for key in measured if key[0] in _PREFERRED_METHODS), next(iter(measured)))
+            columns.append(((words, method, unit(ucum)), measured[method, ucum]))
     rows = []
     for level in result.spine.levels:
         items = [items.get(level) for _, items in columns]
-        cells = tuple(_cell(item) if item else Cell("") for item in items)
+        cells = tuple(cell_of(item, result.references) if item else Cell("") for item in items)
         rows.append((level, _worst(result.assessment.scores, level), cells, _notes([i for i in items if i])))
     return LevelTable(tuple(column for column, _ in columns), tuple(rows))
 

@@ -8,6 +8,7 @@ the feet with the patient's right on the left and anterior on top.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from scipy.ndimage import map_coordinates
@@ -16,7 +17,7 @@ from skimage.measure import find_contours
 from ..case.grid import Grid, lps_to_ras
 from ..case.spine import Patch
 
-__all__ = ["Box", "View", "axial_slice", "plane", "sagittal"]
+__all__ = ["Box", "View", "axial_slice", "coronal", "plane", "sagittal"]
 
 _LETTERS = (("R", "L"), ("A", "P"), ("I", "S"))
 """Where the negative and the positive half of each LPS axis points."""
@@ -97,6 +98,11 @@ class View:
         (x, y), (dy, dx) = self.start, self.step
         return Box(x - dx / 2, x + (columns - 0.5) * dx, y - dy / 2, y + (rows - 0.5) * dy)
 
+    @cached_property
+    def _reach(self) -> tuple[np.ndarray, np.ndarray]:
+        """Lowest and highest ``(k, j, i)`` index of any pixel."""
+        return self.index.min(axis=(0, 1)), self.index.max(axis=(0, 1))
+
     def project(self, ras: np.ndarray) -> np.ndarray:
         """Picture coordinates and depth, (n, 3) millimetres, of (n, 3) points in RAS millimetres."""
         index = self.grid.to_index(lps_to_ras(np.atleast_2d(ras)))
@@ -124,6 +130,10 @@ class View:
 
     def contours(self, patch: Patch) -> list[np.ndarray]:
         """Border of an object on the sheet: (n, 2) curves in picture millimetres where its occupancy is 0.5."""
+        # Most objects lie beside a picture of one level: their boxes tell so before any pixel is looked at.
+        low, high = self._reach
+        if (high < np.array(patch.start) - 1).any() or (low > np.array(patch.start) + patch.occupancy.shape).any():
+            return []
         local = self.index - np.array(patch.start)
         inside = np.all((local > -1) & (local < patch.occupancy.shape), axis=-1)
         if not inside.any():
@@ -202,6 +212,19 @@ def sagittal(grid: Grid, position: float | np.ndarray) -> View:
         Index ``k`` of the slice, or (nj,) one for each row of a sheet that follows a curved spine.
     """
     return _slice(grid, 0, 1, 2, np.broadcast_to(np.asarray(position, dtype=float), grid.shape[1]))
+
+
+def coronal(grid: Grid, position: float | np.ndarray) -> View:
+    """Coronal sheet along the grid's own rows and slices, seen from the front: the patient's right is on the left.
+
+    Parameters
+    ----------
+    grid : Grid
+        Grid in reading order.
+    position : float or np.ndarray
+        Index ``i``, or (nj,) one for each row of a sheet that follows a curved spine.
+    """
+    return _slice(grid, 2, 1, 0, np.broadcast_to(np.asarray(position, dtype=float), grid.shape[1]))
 
 
 def axial_slice(grid: Grid, j: float) -> View:

@@ -3,8 +3,19 @@
 from __future__ import annotations
 
 from ..anatomy.structures import Side, Structure
+from ..case.measurement import Measurement
+from ..case.opinion import Verdict
 
-__all__ = ["number", "quantity", "title", "unit"]
+__all__ = ["MEANING", "RESEARCH_USE", "SIGNS", "number", "quantity", "state", "title", "unit"]
+
+SIGNS = {Verdict.PASS: "✓", Verdict.REVIEW: "!", Verdict.FAIL: "✕"}
+"""Say the same as the colours of the verdicts."""
+MEANING = {
+    Verdict.PASS: "The members of the committee agree. Look at the contours before you use the numbers.",
+    Verdict.REVIEW: "Parts of this result are in doubt. Check what is listed below before you use any number of it.",
+    Verdict.FAIL: "This result should not be used as it is. The reasons are given below.",
+}
+RESEARCH_USE = "Research software, not a medical device. Not for diagnosis or treatment."
 
 _UNITS = {"mm2": "mm²", "mm3": "mm³", "deg": "°", "1": ""}
 _DECIMALS = {"mm": 1, "deg": 1, "mm2": 0, "mm3": 0, "%": 0}
@@ -24,7 +35,8 @@ def number(value: float, ucum: str) -> str:
 
 def quantity(value: float, ucum: str) -> str:
     """A value with its unit."""
-    return f"{number(value, ucum)} {unit(ucum)}".strip()
+    gap = "" if ucum == "deg" else " "
+    return f"{number(value, ucum)}{gap}{unit(ucum)}".strip()
 
 
 def title(structure: Structure | None, level: str, side: Side | None) -> str:
@@ -33,3 +45,30 @@ def title(structure: Structure | None, level: str, side: Side | None) -> str:
         return "whole case"
     name = "dural sac" if structure is Structure.CANAL else str(structure)
     return " ".join([*([level] if level else []), *([str(side)] if side else []), name])
+
+
+def state(measurement: Measurement, place: str = "") -> tuple[str, str]:
+    """What there is to say of a value besides its number: in words, and as one of four kinds for a colour.
+
+    Parameters
+    ----------
+    measurement : Measurement
+        The value.
+    place : str
+        Where it stands in its range: ``below``, ``within``, ``above`` or empty.
+
+    Returns
+    -------
+    tuple of str
+        Words, and the gravest of ``not measured``, ``doubtful``, ``outside``, ``corrected``, or empty.
+    """
+    if measurement.value is None:
+        return "not measured", "not measured"
+    found = []
+    if measurement.flag:
+        found.append(("doubtful", "doubtful"))
+    if place in ("below", "above"):
+        found.append((f"{place} the range", "outside"))
+    if measurement.source == "corrected":
+        found.append(("corrected by hand", "corrected"))
+    return ", ".join(words for words, _ in found), found[0][1] if found else ""

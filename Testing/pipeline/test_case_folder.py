@@ -29,6 +29,8 @@ CONTRACT = {
     "markups",
     "scene.mrb",
     "report.html",
+    "report.pdf",
+    "measurements.xlsx",
     "pictures",
 }
 

@@ -13,6 +13,7 @@ import pytest
 from SpineQuantLib.anatomy.labels import CANAL_VALUE, disc_value, foramen_value
 from SpineQuantLib.anatomy.levels import vertebra_value
 from SpineQuantLib.anatomy.structures import NetworkClass, Side, Structure
+from SpineQuantLib.case.canal_profile import CanalProfile, CanalSection
 from SpineQuantLib.case.grid import Grid, lps_to_ras
 from SpineQuantLib.case.measurement import Geometry, Measurement
 from SpineQuantLib.case.opinion import Assessment, Score, Verdict
@@ -100,7 +101,31 @@ def _measurements() -> tuple[Measurement, ...]:
                     Structure.FORAMEN, level, side, "area", "narrowest", None if missing else 118.4, "mm2", flag=flag
                 )
             )
+    plates = lps_to_ras(np.array([[0, 14, 71.0], [0, -14, 71.0], [0, -14, -40.0], [0, 14, -44.0]]))
+    bracket = Geometry.of("curve", plates)
+    rows.append(Measurement(Structure.SPINE, "L3-S1", None, "lordosis", "Cobb", 42.5, "deg", 40, 45, geometry=bracket))
+    step = Geometry.of("line", lps_to_ras(np.array([[0, 14, -40.0], [0, 9, -40.0]])))
+    slip = {"grade": "Meyerding I (a source)", "flag": "supine", "geometry": step}
+    rows.append(Measurement(Structure.SPINE, "L5-S1", None, "slip", "posterior corners", 5.0, "mm", **slip))
+    front = Geometry.of("curve", lps_to_ras(np.array([[-20, 0, 71.0], [20, 0, 70.0], [20, 0, -20.0], [-20, 0, -22.0]])))
+    rows.append(
+        Measurement(Structure.SPINE, "L3-L5", None, "coronal Cobb angle", "greatest", -4.2, "deg", geometry=front)
+    )
     return tuple(rows)
+
+
+def _profile() -> CanalProfile:
+    """A round sac of 16 mm, every 4 mm, but for a stretch of doubt and one without a section."""
+    sections = []
+    levels = {z: f"{name}-{below}" for (name, z), below in zip(DISC_Z.items(), NAMES[1:], strict=True)}
+    for n, z in enumerate(sorted({*range(60, -61, -4), *DISC_Z.values()}, reverse=True)):
+        place = {"distance": 60.0 - z, "centre": (0.0, -SAC_Y, float(z)), "level": levels.get(z, "")}
+        if n == 3:
+            sections.append(CanalSection(**place, area=None, ap=None, transverse=None, flag="cut by the edge"))
+        else:
+            flag = "ragged outline" if n in (7, 8) else ""
+            sections.append(CanalSection(**place, area=201.06, ap=16.0, transverse=16.0, flag=flag))
+    return CanalProfile(tuple(sections))
 
 
 def _scores() -> tuple[Score, ...]:
@@ -153,6 +178,7 @@ def make_case() -> Callable[..., CaseResult]:
             model=ModelInfo("lumbar", "0.1.0", "c4" * 32, 3),
             device="CPU",
             costs=(StageCost("segment", 31.25, 1890.0), StageCost("measure", 2.5, 1910.0)),
+            canal_profile=_profile(),
         )
 
     return make
@@ -169,6 +195,7 @@ def empty_case(make_case: Callable[..., CaseResult]) -> CaseResult:
         spine=spine,
         members=np.zeros((3, *SHAPE), np.uint8),
         measurements=(),
+        canal_profile=None,
         assessment=replace(case.assessment, scores=(), disagreement=np.zeros(SHAPE, np.uint8)),
         costs=(),
     )

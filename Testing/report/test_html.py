@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timezone
 from html.parser import HTMLParser
 from itertools import pairwise
@@ -9,10 +10,14 @@ from urllib.parse import unquote
 
 import pytest
 
+from SpineQuantLib.anatomy.reference import References
+from SpineQuantLib.anatomy.structures import Structure
 from SpineQuantLib.case.errors import OutputError
+from SpineQuantLib.case.measurement import Measurement
 from SpineQuantLib.case.opinion import Verdict
 from SpineQuantLib.case.spine import Naming
 from SpineQuantLib.report.html import write_report
+from SpineQuantLib.report.ranges import with_ranges
 
 VOID = {"meta", "img", "br", "hr", "input", "link"}
 NASTY = '</dd><script>alert(1)</script><img src="http://evil.example/x.png" onerror="alert(2)">{{ 7 * 7 }}&amp;'
@@ -173,6 +178,32 @@ class TestContent:
         assert rows == len(make_case().measurements) + 1
         rows = page.source.split('id="scores"')[1].split("</table>")[0].count("<tr")
         assert rows == len(make_case().assessment.scores) + 1
+
+    def test_ranges_and_grades_come_with_their_sources(self, make_case, tmp_path):
+        case = make_case()
+        sac = Measurement(Structure.CANAL, "L4-L5", None, "area", "perpendicular to centre line", 60.0, "mm2")
+        rows = with_ranges((*(m for m in case.measurements if m.structure is not Structure.CANAL), sac), References())
+        document = report(replace(case, measurements=rows), tmp_path)
+        levels = document.source.split('id="levels"')[1].split("</table>")[0]
+        for words in ("z −1.7", "below the critical 75 mm²", "Schönström 1988"):
+            assert words in levels
+        for words in ("Lim YS, Mun JU", "Schönström N, Hansson T.", "Spahn G,", "dural sac constricted by a clamp"):
+            assert words in document.text
+
+    def test_a_correction_shows_the_automatic_value_beside_it(self, make_case, tmp_path):
+        case = make_case()
+        rows = tuple(
+            replace(m, source="corrected", automatic=9.4) if m.name == "height" else m for m in case.measurements
+        )
+        document = report(replace(case, measurements=rows), tmp_path)
+        assert "corrected by hand" in document.text
+        assert "(automatic 9.4)" in document.text
+
+    def test_curves_and_angles_have_a_place_of_their_own(self, page, empty_page):
+        curves = page.source.split('id="curves"')[1].split("</section>")[0]
+        for name in ("canal.png", "profiles.png", "alignment.png"):
+            assert name in curves
+        assert "Nothing was measured that could be drawn" in empty_page.text
 
     def test_values_carry_their_interval_and_method(self, page):
         levels = page.source.split('id="levels"')[1].split("</table>")[0]

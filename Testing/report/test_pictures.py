@@ -13,15 +13,15 @@ from matplotlib.image import imread
 
 from SpineQuantLib.anatomy.labels import CANAL_VALUE, foramen_value
 from SpineQuantLib.anatomy.levels import vertebra_value
-from SpineQuantLib.anatomy.structures import Side
+from SpineQuantLib.anatomy.structures import Side, Structure
 from SpineQuantLib.case.errors import OutputError
 from SpineQuantLib.case.grid import Grid, to_reading_order
 from SpineQuantLib.case.spine import Patch
-from SpineQuantLib.report.anatomy_pictures import draw_axial, draw_middle
+from SpineQuantLib.report.anatomy_pictures import draw_level, draw_middle
 from SpineQuantLib.report.canvas import Canvas
 from SpineQuantLib.report.material import Material
 from SpineQuantLib.report.pictures import draw_pictures
-from SpineQuantLib.report.views import Box, axial_slice, plane, sagittal
+from SpineQuantLib.report.views import Box, axial_slice, coronal, plane, sagittal
 
 UPRIGHT = ((1.0, 0.0, 0.0), (0.0, 0.0, -1.0), (0.0, 1.0, 0.0))
 UP = np.array([0.0, 0.0, 1.0])
@@ -107,6 +107,17 @@ class TestSides:
         steep = np.array([0.0, -np.sin(np.radians(35)), np.cos(np.radians(35))])
         assert plane(grid_of(), np.zeros(3), steep, (50, 50), 1.0).letters == ("R", "L", "AI", "PS")
 
+    def test_a_coronal_sheet_is_seen_from_the_front_and_follows_the_spine(self):
+        grid = grid_of()
+        view = coronal(grid, np.linspace(10, 20, grid.shape[1]))
+        assert view.letters == ("R", "L", "S", "I")
+        left = view.project(np.array([[-30.0, 0.0, 0.0]]))[0]
+        right = view.project(np.array([[30.0, 0.0, 0.0]]))[0]
+        assert left[0] > right[0]
+        index = view.index[::7, ::3].reshape(-1, 3)
+        assert view.project_index(index)[:, 2] == pytest.approx(0, abs=1e-9)
+        assert np.ptp(view.index[..., 2]) == pytest.approx(10)
+
     def test_a_plane_that_faces_sideways_is_refused(self):
         with pytest.raises(ValueError, match="not axial"):
             plane(grid_of(), np.zeros(3), np.array([1.0, 0.0, 0.0]), (50, 50), 1.0)
@@ -122,7 +133,7 @@ class TestSides:
         assert points[:, 0].max() < 0
         left = np.concatenate(view.contours(material.patch(foramen_value("L4", Side.LEFT))))
         assert left[:, 0].min() > 0
-        assert draw_axial(material, "L4", "L4-L5", tmp_path).file == "axial_L4-L5.png"
+        assert draw_level(material, "L4", "L4-L5", tmp_path).file == "level_L4-L5.png"
 
 
 class TestScale:
@@ -253,7 +264,8 @@ class TestChoice:
 class TestFiles:
     def test_what_is_promised_is_written_and_nothing_else(self, drawn):
         pictures, folder = drawn
-        promised = [*pictures.sagittal, *pictures.axial, pictures.foramina, pictures.profiles, pictures.disagreement]
+        promised = [*pictures.sagittal, *pictures.levels, pictures.foramina, pictures.profiles, pictures.disagreement]
+        promised += [pictures.canal, pictures.alignment]
         promised += [picture for _, picture in pictures.members]
         assert sorted(p.file for p in promised) == sorted(f.name for f in folder.iterdir())
         for picture in promised:
@@ -266,9 +278,27 @@ class TestFiles:
         assert [p.stem for _, p in members] == ["members_canal_L5-S1", "members_foramen_right_L4-L5"]
 
     def test_measured_numbers_stand_in_the_words_below_the_picture(self, make_case, tmp_path):
-        axial = draw_axial(Material(make_case()), "L4", "L4-L5", tmp_path)
+        axial = draw_level(Material(make_case()), "L4", "L4-L5", tmp_path)
         assert "area 201 mm²" in axial.caption
         assert "AP diameter 16.0 mm" in axial.caption
+
+    def test_a_level_is_shown_from_the_side_with_its_lines(self, make_case, tmp_path):
+        level = draw_level(Material(make_case()), "L5", "L5-S1", tmp_path)
+        assert "From the side: middle height 10.0 mm, AP diameter 16.0 mm, slip 5.0 mm." in level.caption
+
+    def test_the_alignment_says_its_angles_and_which_side_is_which(self, drawn):
+        caption = drawn[0].alignment.caption
+        for words in ("L3-S1 lordosis 42.5°", "L5-S1 slip 5.0 mm", "coronal Cobb angle -4.2°", "right is on the left"):
+            assert words in caption
+
+    def test_the_curve_of_the_canal_tells_its_doubt(self, drawn):
+        assert "Orange and broken: ragged outline." in drawn[0].canal.caption
+
+    def test_a_case_without_a_profile_or_angles_has_no_such_pictures(self, make_case, tmp_path):
+        case = make_case()
+        spineless = tuple(m for m in case.measurements if m.structure is not Structure.SPINE)
+        pictures = draw_pictures(replace(case, measurements=spineless, canal_profile=None), tmp_path)
+        assert (pictures.canal, pictures.alignment) == (None, None)
 
     def test_contours_have_the_colours_of_the_anatomy(self, make_case, tmp_path):
         material = Material(make_case(image=np.zeros((17, 130, 90))))
@@ -280,7 +310,8 @@ class TestFiles:
     def test_nothing_found_still_gives_the_slices_to_look_at(self, empty_case, tmp_path):
         pictures = draw_pictures(empty_case, tmp_path)
         assert [p.stem for p in pictures.sagittal] == ["midsagittal"]
-        assert (pictures.axial, pictures.foramina, pictures.profiles, pictures.members) == ((), None, None, ())
+        assert (pictures.levels, pictures.foramina, pictures.profiles, pictures.members) == ((), None, None, ())
+        assert (pictures.canal, pictures.alignment) == (None, None)
         assert (tmp_path / "disagreement.png").is_file()
 
     def test_a_folder_that_is_missing_is_an_output_error(self, make_case, tmp_path):
