@@ -1,4 +1,4 @@
-"""``spinequant train``."""
+"""``spinequant train`` and ``spinequant index``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rich.markup import escape
 
 from .app import ERR, app
 
-__all__ = ["train"]
+__all__ = ["index", "train"]
 
 
 @app.command()
@@ -26,3 +26,25 @@ def train(
     logging.getLogger("SpineQuantLib").setLevel(logging.INFO)
     folder = train_committee(CommitteeConfig.read(config), data, device)
     ERR.print(f"model: {escape(str(folder))}")
+
+
+@app.command()
+def index(
+    folder: Annotated[Path, typer.Argument(help="Folder with images, labels and perhaps raters.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="CSV to write.")],
+    subject: Annotated[
+        str, typer.Option(help="Regular expression whose first group is the person in a file's name.")
+    ] = r"^([^_-]+)",
+    validation: Annotated[float, typer.Option(help="Share of the persons that are kept for validation.")] = 0.2,
+    contrast: Annotated[str, typer.Option(help="Contrast of all volumes; recognised from each if left out.")] = "",
+    source: Annotated[str, typer.Option(help="Name of the data set, for tables.")] = "",
+    complete: Annotated[bool, typer.Option("--complete", help="The labels label everything in view.")] = False,
+) -> None:
+    """List a folder of images and labels for train and evaluate."""
+    from ..training.index_folder import FolderRules, index_folder
+
+    table = index_folder(folder, output, FolderRules(subject, validation, complete, contrast, source))
+    count = table.groupby("split").agg(volumes=("id", "size"), persons=("subject", "nunique"))
+    for split, row in count.iterrows():
+        ERR.print(f"{escape(str(split))}: {row['volumes']} volumes of {row['persons']} persons")
+    ERR.print(f"index: {escape(str(output))}; look at its contrasts and persons before you train")

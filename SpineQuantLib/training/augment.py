@@ -1,4 +1,4 @@
-"""Random views of a cached volume: geometry, contrast, bias field, blur and noise."""
+"""Random views of a cached volume: geometry, contrast, and what scanners and patients do to an image."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional
 
+from . import degrade
+from .degrade import uniform
+
 __all__ = ["AugmentConfig", "random_patch"]
 
 
@@ -15,27 +18,58 @@ __all__ = ["AugmentConfig", "random_patch"]
 class AugmentConfig:
     """Ranges of the random changes; probabilities are per patch.
 
-    ``slip`` is the chance that what lies above some row slides forwards or backwards against what lies below, as in
-    listhesis, and that a band of rows is squeezed or widened, as where a disc is narrow: healthy volumes show neither.
+    Attributes
+    ----------
+    rotation_deg, tilt_deg : float
+        Largest rotation in the sagittal plane, and about the two other axes.
+    scale, slice_scale : float
+        Natural logarithm of the largest change of size in plane, and across slices.
+    shear : float
+        Standard deviation of the shears.
+    flip : float
+        Chance that right and left change places: one class stands for the foramina of both sides.
+    slip : float
+        Chance that what lies above some row slides forwards or backwards against what lies below, as in listhesis,
+        and that a band of rows is squeezed or widened, as where a disc is narrow: healthy volumes show neither.
+    synth, remap : float
+        Chance of new mean intensities for every label and tissue, and else of a new grey scale.
+    gamma : float
+        Natural logarithm of the largest exponent.
+    motion, ghosts : float
+        Chance of each.
+    bias, bias_strength : float
+        Chance of shading, and its largest strength.
+    thick, thickest_mm : float
+        Chance that slices are made thicker, and the thickest in mm.
+    coarse, coarsest : float
+        Chance that pixels are made coarser, and by which factor at most.
+    blur, noise : float
+        Chance of blur; largest standard deviation of noise.
+    on_spine : float
+        Share of patches around labelled voxels.
     """
 
     rotation_deg: float = 15.0
     tilt_deg: float = 8.0
     scale: float = 0.25
     slice_scale: float = 0.25
+    shear: float = 0.012
     flip: float = 0.5
+    slip: float = 0.25
+    synth: float = 0.1
     remap: float = 0.25
     gamma: float = 0.35
+    motion: float = 0.06
+    ghosts: float = 0.06
     bias: float = 0.5
-    noise: float = 0.25
-    blur: float = 0.25
+    bias_strength: float = 0.5
+    thick: float = 0.1
+    thickest_mm: float = 8.0
     coarse: float = 0.2
-    slip: float = 0.25
+    coarsest: float = 2.2
+    blur: float = 0.25
+    noise: float = 0.25
     on_spine: float = 0.75
-
-
-def _uniform(low: float, high: float, rng: torch.Generator) -> float:
-    return float(torch.rand((), generator=rng)) * (high - low) + low
 
 
 def _chance(p: float, rng: torch.Generator) -> bool:
@@ -61,12 +95,12 @@ def _slip(offsets: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
     between 0.5 and 2 in the band, so that no row is folded over another.
     """
     rows = offsets[1]
-    row = float(rows.max()) * _uniform(-0.6, 0.6, rng)
-    width = _uniform(3, 12, rng)
+    row = float(rows.max()) * uniform(-0.6, 0.6, rng)
+    width = uniform(3, 12, rng)
     step = torch.tanh((rows - row) / width)
     out = offsets.clone()
-    out[2] += _uniform(-7, 7, rng) * step
-    out[1] += _uniform(-0.5, 1.0, rng) * width * step
+    out[2] += uniform(-7, 7, rng) * step
+    out[1] += uniform(-0.5, 1.0, rng) * width * step
     return out
 
 
@@ -81,16 +115,16 @@ def _sample_points(
     mm = torch.tensor(spacing)
     rad = math.pi / 180
     angles = (
-        _uniform(-cfg.rotation_deg, cfg.rotation_deg, rng) * rad,
-        _uniform(-cfg.tilt_deg, cfg.tilt_deg, rng) * rad,
-        _uniform(-cfg.tilt_deg, cfg.tilt_deg, rng) * rad,
+        uniform(-cfg.rotation_deg, cfg.rotation_deg, rng) * rad,
+        uniform(-cfg.tilt_deg, cfg.tilt_deg, rng) * rad,
+        uniform(-cfg.tilt_deg, cfg.tilt_deg, rng) * rad,
     )
-    common = math.exp(_uniform(-cfg.scale, cfg.scale, rng))
+    common = math.exp(uniform(-cfg.scale, cfg.scale, rng))
     stretch = torch.tensor(
         [
-            math.exp(_uniform(-cfg.slice_scale, cfg.slice_scale, rng)),
-            common * math.exp(_uniform(-0.1, 0.1, rng)),
-            common * math.exp(_uniform(-0.1, 0.1, rng)),
+            math.exp(uniform(-cfg.slice_scale, cfg.slice_scale, rng)),
+            common * math.exp(uniform(-0.1, 0.1, rng)),
+            common * math.exp(uniform(-0.1, 0.1, rng)),
         ]
     )
     if _chance(cfg.flip, rng):
@@ -99,7 +133,8 @@ def _sample_points(
     offsets = torch.stack(torch.meshgrid(*axes, indexing="ij"))
     if _chance(cfg.slip, rng):
         offsets = _slip(offsets, rng)
-    matrix = torch.diag(1 / mm) @ _rotation(angles) @ torch.diag(mm * stretch)
+    shear = torch.eye(3) + cfg.shear * torch.randn((3, 3), generator=rng) * (1 - torch.eye(3))
+    matrix = torch.diag(1 / mm) @ _rotation(angles) @ shear @ torch.diag(mm * stretch)
     return (matrix @ offsets.reshape(3, -1)).reshape(3, *patch) + centre.view(3, 1, 1, 1)
 
 
@@ -115,42 +150,33 @@ def _geometry(image: torch.Tensor, target: torch.Tensor, points: torch.Tensor) -
     return moved, torch.where(labels == 0, torch.ones_like(labels), labels)
 
 
-def _smooth_field(shape: torch.Size, knots: tuple[int, int, int], rng: torch.Generator) -> torch.Tensor:
-    field = torch.randn((1, 1, *knots), generator=rng)
-    return functional.interpolate(field, size=tuple(shape), mode="trilinear", align_corners=True)[0, 0]
-
-
-def _remap(image: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
-    """A random smooth, not always monotone, change of the grey scale, as between pulse sequences."""
-    knots = torch.linspace(-3, 6, 7)
-    values = knots * _uniform(0.3, 1.0, rng) * (1 if _chance(0.7, rng) else -1) + torch.randn(7, generator=rng) * 0.8
-    at = ((image.clamp(-3, 6) + 3) / 1.5).clamp(0, 5.999)
-    low = at.floor().long()
-    out = values[low] + (at - low) * (values[low + 1] - values[low])
-    body = out[image > image.min() + 0.1]
-    return (out - body.mean()) / body.std().clamp_min(0.1) if body.numel() > 10 else image
-
-
-def _intensity(image: torch.Tensor, cfg: AugmentConfig, rng: torch.Generator) -> torch.Tensor:
-    if _chance(cfg.remap, rng):
-        image = _remap(image, rng)
+def _intensity(
+    image: torch.Tensor, target: torch.Tensor, slice_mm: float, cfg: AugmentConfig, rng: torch.Generator
+) -> torch.Tensor:
+    if _chance(cfg.synth, rng):
+        image = degrade.new_contrast(image, target, rng)
+    elif _chance(cfg.remap, rng):
+        image = degrade.remap(image, rng)
     if _chance(0.5, rng):
         low, high = image.min(), image.max()
         unit = ((image - low) / (high - low).clamp_min(1e-3)).clamp(0, 1)
-        image = unit ** math.exp(_uniform(-cfg.gamma, cfg.gamma, rng)) * (high - low) + low
+        image = unit ** math.exp(uniform(-cfg.gamma, cfg.gamma, rng)) * (high - low) + low
+    if _chance(cfg.motion, rng):
+        image = degrade.move_patient(image, rng)
+    if _chance(cfg.ghosts, rng):
+        image = degrade.add_ghosts(image, rng)
     if _chance(cfg.bias, rng):
-        low = image.min()
-        image = (image - low) * torch.exp(0.25 * _smooth_field(image.shape, (2, 3, 3), rng)) + low
+        image = degrade.shade(image, uniform(0, cfg.bias_strength, rng), rng)
+    if _chance(cfg.thick, rng):
+        wanted = uniform(slice_mm, max(cfg.thickest_mm, slice_mm), rng)
+        image = degrade.thick_slices(image, wanted / slice_mm, rng)
     if _chance(cfg.coarse, rng):
-        factor = _uniform(1.2, 2.2, rng)
-        small = tuple(max(int(n / factor), 8) for n in image.shape[1:])
-        coarse = functional.interpolate(image[:, None], size=small, mode="bilinear", align_corners=False)
-        image = functional.interpolate(coarse, size=tuple(image.shape[1:]), mode="bilinear")[:, 0]
+        image = degrade.coarse_pixels(image, uniform(1.2, cfg.coarsest, rng))
     if _chance(cfg.blur, rng):
         image = functional.avg_pool2d(image[None], 3, stride=1, padding=1, count_include_pad=False)[0]
     if _chance(0.5, rng):
-        image = image + torch.randn(image.shape, generator=rng) * _uniform(0, cfg.noise, rng)
-    return image * math.exp(_uniform(-0.2, 0.2, rng)) + _uniform(-0.2, 0.2, rng)
+        image = image + torch.randn(image.shape, generator=rng) * uniform(0, cfg.noise, rng)
+    return image * math.exp(uniform(-0.2, 0.2, rng)) + uniform(-0.2, 0.2, rng)
 
 
 def random_patch(
@@ -193,4 +219,4 @@ def random_patch(
         centre = torch.rand(3, generator=rng) * (shape - 1)
     points = _sample_points(centre, spacing, patch, cfg, rng)
     view, labels = _geometry(image, target, points)
-    return _intensity(view, cfg, rng)[None], labels
+    return _intensity(view, labels, spacing[0], cfg, rng)[None], labels

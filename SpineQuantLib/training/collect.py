@@ -2,7 +2,8 @@
 
 A cached case is one ``.npz`` with the normalised image (float16) and the target (uint8 bit sets) on the network's
 grid, in reading order. Thin slices are averaged in groups, at every offset, so that a volume with 2 mm slices gives
-two with 4 mm; where the slices of a group differ in their label, the target keeps both possibilities.
+two with 4 mm; where the slices of a group differ in their label, the target keeps both possibilities. Pixels of another
+size are resampled.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import pandas as pd
 import SimpleITK as sitk
 
 from ..case.grid import Grid, to_reading_order
+from ..images.resample import resample_like, resample_to_spacing
 from ..models.network import NetworkConfig
 from ..models.preprocess import normalise
 from .phantom import PhantomSpec, make_phantom
@@ -122,19 +124,43 @@ def read_index(path: Path) -> list[LabelledVolume]:
     return out
 
 
+_ALIKE = 0.05
+"""Relative difference up to which a spacing is taken as it is: augmentation changes it by more."""
+
+
 def _array(path: Path) -> tuple[np.ndarray, Grid]:
     image = to_reading_order(sitk.ReadImage(str(path)))
     return sitk.GetArrayFromImage(image), Grid.of(image)
 
 
+def _views(
+    image: np.ndarray, target: np.ndarray, grid: Grid, config: NetworkConfig
+) -> Iterator[tuple[np.ndarray, np.ndarray, tuple[float, float, float]]]:
+    """The volume on grids that the network may meet; several where thin slices can be grouped in several ways."""
+    low, high = config.keep_slices
+    pixels = grid.spacing[1:]
+    if not np.allclose(pixels, config.spacing[1:], rtol=_ALIKE):
+        pixels = config.spacing[1:]
+    for part, merged, slice_mm in _groups(image, target, grid.spacing[0], config):
+        own = Grid(part.shape, (slice_mm, *grid.spacing[1:]), grid.origin, grid.directions)
+        kept = low * (1 - _ALIKE) <= slice_mm <= high * (1 + _ALIKE)
+        wanted = (slice_mm if kept else config.spacing[0], *pixels)
+        if wanted == own.spacing:
+            yield part, merged, own.spacing
+            continue
+        shown = resample_to_spacing(own.image(part.astype(np.float32)), wanted)
+        carried = resample_like(merged, own, Grid.of(shown), "nearest")
+        yield sitk.GetArrayFromImage(shown), carried, Grid.of(shown).spacing
+
+
 def _groups(
     image: np.ndarray, target: np.ndarray, slice_mm: float, config: NetworkConfig
 ) -> Iterator[tuple[np.ndarray, np.ndarray, float]]:
-    """The volume at the slice distance of the network; several where thin slices can be grouped in several ways."""
-    if slice_mm >= config.keep_slices[0] - 1e-3:
+    """Thin slices averaged to about the network's slice distance, at every offset."""
+    size = 1 if slice_mm >= config.keep_slices[0] - 1e-3 else max(round(config.spacing[0] / slice_mm), 1)
+    if size == 1:
         yield image, target, slice_mm
         return
-    size = max(round(config.spacing[0] / slice_mm), 1)
     for offset in range(size):
         n = (image.shape[0] - offset) // size
         cut = slice(offset, offset + n * size)
@@ -146,23 +172,24 @@ def _groups(
 def cache_volume(volume: LabelledVolume, folder: Path, config: NetworkConfig) -> list[CachedCase]:
     """Write a labelled volume into the cache.
 
+    A volume of other pixels than the network's is resampled, images linearly and without aliasing, targets to the
+    nearest voxel.
+
     Raises
     ------
     ValueError
-        If image and labels lie on different grids, or pixels are not the network's.
+        If image and labels lie on different grids.
     """
     image, grid = _array(volume.image)
     labels, label_grid = _array(volume.labels)
     if labels.shape != image.shape or not np.allclose(grid.matrix, label_grid.matrix, atol=1e-3):
         raise ValueError(f"{volume.id}: image and labels lie on different grids")
-    if not np.allclose(grid.spacing[1:], config.spacing[1:], rtol=0.05):
-        raise ValueError(f"{volume.id}: pixels of {grid.spacing[1:]} mm; resample to {config.spacing[1:]} first")
     drawn = [_array(path)[0] for path in volume.annotations] or [None]
     targets = [target_of(labels, grid.spacing, one, volume.complete, volume.sacrum) for one in drawn]
     # What raters agree about is certain; where they differ, each one's answer stays possible.
     target = np.bitwise_or.reduce(targets)
     cases = []
-    for n, (part, merged, slice_mm) in enumerate(_groups(image, target, grid.spacing[0], config)):
+    for n, (part, merged, spacing) in enumerate(_views(image, target, grid, config)):
         case = CachedCase(
             f"{volume.id}_{n}.npz",
             volume.id,
@@ -170,27 +197,29 @@ def cache_volume(volume: LabelledVolume, folder: Path, config: NetworkConfig) ->
             volume.contrast,
             volume.split,
             volume.complete,
-            (slice_mm, *grid.spacing[1:]),
+            spacing,
         )
-        _store(folder, case, part, merged)
+        _store(folder, case, part, merged, config)
         cases.append(case)
     return cases
 
 
-def cache_phantom(spec: PhantomSpec, folder: Path) -> CachedCase:
-    """Draw a phantom, on its own grid, into the cache as a completely labelled training case."""
+def cache_phantom(spec: PhantomSpec, folder: Path, config: NetworkConfig) -> CachedCase:
+    """Draw a phantom into the cache as a completely labelled training case."""
     phantom = make_phantom(spec)
     image, labels = to_reading_order(phantom.image), to_reading_order(phantom.labels)
-    spacing = Grid.of(image).spacing
-    target = target_of(sitk.GetArrayFromImage(labels), spacing, complete=True)
+    grid = Grid.of(image)
+    target = target_of(sitk.GetArrayFromImage(labels), grid.spacing, complete=True)
     name = f"phantom-{spec.seed:04d}"
+    part, merged, spacing = next(_views(sitk.GetArrayFromImage(image), target, grid, config))
     case = CachedCase(f"{name}.npz", name, name, spec.contrast, "train", True, spacing)
-    _store(folder, case, sitk.GetArrayFromImage(image), target)
+    _store(folder, case, part, merged, config)
     return case
 
 
-def _store(folder: Path, case: CachedCase, image: np.ndarray, target: np.ndarray) -> None:
-    np.savez_compressed(folder / case.file, image=normalise(image).astype(np.float16), target=target)
+def _store(folder: Path, case: CachedCase, image: np.ndarray, target: np.ndarray, config: NetworkConfig) -> None:
+    shown = normalise(image, config.window).astype(np.float16)
+    np.savez_compressed(folder / case.file, image=shown, target=target)
 
 
 def write_split(cases: list[CachedCase], folder: Path) -> None:

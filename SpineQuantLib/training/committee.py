@@ -12,12 +12,14 @@ import numpy as np
 
 from ..case.errors import InputError
 from ..models.network import NetworkConfig
-from .collect import CachedCase, cache_phantom, cache_volume, read_index, write_split
+from .collect import CachedCase, LabelledVolume, cache_phantom, cache_volume, read_index, write_split
 from .evaluation.run import evaluate_model
-from .loop import TrainConfig, train_member
+from .loop import train_member
 from .pack import pack_committee
 from .phantom import PhantomSpec
 from .recipe_lumbar import write_index
+from .settings import PRESETS, TrainConfig, merged
+from .team import join_team
 
 __all__ = ["CommitteeConfig", "phantom_spec", "train_committee"]
 
@@ -40,8 +42,10 @@ class CommitteeConfig:
         One member each.
     phantoms : int
         How many phantoms are added.
+    preset : str
+        One of :data:`~SpineQuantLib.training.settings.PRESETS`.
     member : dict
-        Settings of :class:`~SpineQuantLib.training.loop.TrainConfig` that differ from its defaults.
+        Settings of :class:`~SpineQuantLib.training.settings.TrainConfig` that differ from the preset.
     """
 
     index: Path
@@ -50,6 +54,7 @@ class CommitteeConfig:
     version: str = "0.1.0"
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     phantoms: int = 30
+    preset: str = "lumbar"
     member: dict[str, object] = dataclasses.field(default_factory=dict)
 
     @classmethod
@@ -59,29 +64,40 @@ class CommitteeConfig:
         Raises
         ------
         InputError
-            If it cannot be read or names an unknown setting.
+            If it cannot be read, or a setting or preset is unknown or out of its range.
         """
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
             values["index"], values["output"] = path.parent / values["index"], path.parent / values["output"]
             values["seeds"] = tuple(values.get("seeds", cls.seeds))
-            return cls(**values)
+            config = cls(**values)
+            config.member_config(0)
+            return config
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(f"the training config {path} cannot be used: {error}") from error
 
     def member_config(self, seed: int) -> TrainConfig:
-        """Config of one member."""
+        """Config of one member.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If the preset or a setting is unknown, or out of its range.
+        """
+        if self.preset not in PRESETS:
+            raise ValueError(f"there is no preset '{self.preset}'; choose one of {', '.join(PRESETS)}")
         values = {"cache": str(self.output / "cache"), "output": str(self.output / "checkpoints"), "seed": seed}
-        return TrainConfig.from_dict({**self.member, **values})
+        return TrainConfig.from_dict({**merged(PRESETS[self.preset], self.member), **values})
 
 
 def phantom_spec(number: int, network: NetworkConfig) -> PhantomSpec:
     """The n-th training phantom: any anatomy and contrast, on the grid of the networks."""
     rng = np.random.default_rng(number)
     spec = PhantomSpec.random(rng)
+    pixel = max(network.spacing[1], 1.0)
     return dataclasses.replace(
         spec,
-        spacing=(float(rng.choice([4.0, 4.0, 3.5, 4.5])), *network.spacing[1:]),
+        spacing=(float(rng.choice([4.0, 4.0, 3.5, 4.5])), pixel, pixel),
         size=(int(rng.integers(14, 21)), int(rng.integers(220, 330)), int(rng.integers(200, 280))),
         orientation="PIL",
         seed=number,
@@ -99,7 +115,7 @@ def _fill_cache(config: CommitteeConfig, network: NetworkConfig) -> None:
     for volume in read_index(config.index):
         cases += cache_volume(volume, folder, network)
     for number in range(config.phantoms):
-        cases.append(cache_phantom(phantom_spec(number, network), folder))
+        cases.append(cache_phantom(phantom_spec(number, network), folder, network))
         log.info("phantom %d of %d", number + 1, config.phantoms)
     write_split(cases, folder)
 
@@ -107,7 +123,8 @@ def _fill_cache(config: CommitteeConfig, network: NetworkConfig) -> None:
 def train_committee(config: CommitteeConfig, data: Path | None = None, device: str | None = None) -> Path:
     """Train all members, score the committee on the validation set and write the model folder.
 
-    Every step is kept on disk: called again after an interruption, it goes on where it was.
+    Started by ``torchrun``, its processes train each member together. Every step is kept on disk: called again after
+    an interruption, it goes on where it was.
 
     Parameters
     ----------
@@ -128,21 +145,40 @@ def train_committee(config: CommitteeConfig, data: Path | None = None, device: s
     InputError
         If the index cannot be used.
     """
+    with join_team(device) as team:
+        volumes = _volumes(config, data) if team.leads else []
+        members = [config.member_config(seed) for seed in config.seeds]
+        if team.leads:
+            _fill_cache(config, members[0].network)
+        team.wait()
+        checkpoints = [train_member(member, device, team) for member in members]
+        folder = config.output / "model"
+        if team.leads:
+            _finish(config, members[0], checkpoints, volumes, folder)
+        team.wait()
+    return folder
+
+
+def _volumes(config: CommitteeConfig, data: Path | None) -> list[LabelledVolume]:
     try:
         if data is not None:
             config.index.parent.mkdir(parents=True, exist_ok=True)
             write_index(data, config.index)
-        volumes = read_index(config.index)
+        return read_index(config.index)
     except (OSError, ValueError) as error:
         raise InputError(f"the index of labelled volumes cannot be used: {error}") from error
-    members = [config.member_config(seed) for seed in config.seeds]
-    network = members[0].network
-    _fill_cache(config, network)
-    checkpoints = [train_member(member, device) for member in members]
-    folder = config.output / "model"
-    facts = {"training": {k: v for k, v in members[0].to_dict().items() if k not in ("cache", "output", "seed")}}
-    pack_committee(checkpoints, folder, config.name, config.version, network, facts)
+
+
+def _finish(
+    config: CommitteeConfig,
+    member: TrainConfig,
+    checkpoints: list[Path],
+    volumes: list[LabelledVolume],
+    folder: Path,
+) -> None:
+    """Pack the committee, score it and write its card."""
+    facts = {"training": {k: v for k, v in member.to_dict().items() if k not in ("cache", "output", "seed")}}
+    pack_committee(checkpoints, folder, config.name, config.version, member.network, facts)
     validation = [v for v in volumes if v.split == "validation"]
     if validation:
         evaluate_model(str(folder), validation, config.output / "evaluation", everyone=volumes, card=True)
-    return folder

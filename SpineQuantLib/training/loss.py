@@ -35,7 +35,8 @@ class PartialLoss(torch.nn.Module):
         Parameters
         ----------
         logits : torch.Tensor
-            (batch, classes, k, j, i).
+            (batch, classes, k, j, i), or (batch, heads, classes, k, j, i) with the finest output first: then each
+            output weighs half of the one before.
         target : torch.Tensor
             uint8 (batch, k, j, i) bit sets, see :mod:`SpineQuantLib.training.partial`.
 
@@ -44,6 +45,10 @@ class PartialLoss(torch.nn.Module):
         torch.Tensor
             Scalar.
         """
+        if logits.ndim == 6:
+            weights = [0.5**n for n in range(logits.shape[1])]
+            parts = [w * self(head, target) for w, head in zip(weights, logits.unbind(dim=1), strict=True)]
+            return sum(parts) / sum(weights)
         logits = logits.float()
         allowed = (target.to(torch.int32).unsqueeze(1) & self.bits.view(1, -1, 1, 1, 1)) != 0
         log_p = torch.log_softmax(logits, dim=1)
