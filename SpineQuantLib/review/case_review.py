@@ -266,7 +266,8 @@ class CaseReview:
         after = _with_ranges(self._state, after)
         rows, changes = changed_rows(self._state, after)
         now = time.monotonic()
-        edit = Edit(self.rater, datetime.now(timezone.utc), now - self._last, kind, what, before, told(after), changes)
+        seconds = round(now - self._last, 1)
+        edit = Edit(self.rater, _utc_now(), seconds, kind, what, before, told(after), changes)
         self._last = now
         self._states = [*self._states[: self._now + 1], after.with_edit(edit)]
         self._now += 1

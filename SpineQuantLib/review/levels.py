@@ -14,7 +14,7 @@ from ..case.canal_profile import CanalProfile
 from ..case.errors import InputError
 from ..case.measurement import Measurement
 from ..case.spine import NamedSpine, Naming
-from .state import State, same
+from .state import State, identity, place_may_change, same, single_rows
 from .verdict import reassessed
 
 __all__ = ["NeedsConfirmationError", "new_names", "renamed_state", "table_under_new_names"]
@@ -147,17 +147,22 @@ def table_under_new_names(before: State, after: State, fresh: list[Measurement])
     mapping = dict(zip(before.result.spine.vertebrae, after.result.spine.vertebrae, strict=True))
     old = {_moved(m, mapping).key: m for m in before.result.measurements}
     same_name = before.rows
+    single = single_rows(same_name.values())
     rows, automatic, hand = [], {}, set()
     for m in fresh:
         was = old.get(m.key)
-        if was is None and m.structure is Structure.SPINE and m.key in same_name:
-            # A lordosis L1–S1 between other bodies is another number for the same name.
-            was = same_name[m.key]
-            if not same(was.value, m.value):
-                original = before.original(m.key) or was
-                automatic[m.key] = original
+        if place_may_change(m) and (was is None or was.key not in before.by_hand):
+            # A lordosis L1–S1 between other bodies, or the smallest section of a longer sac, is another number.
+            was = was or same_name.get(m.key) or same_name.get(single.get(identity(m), ""))
+            original = before.original(was.key) if was is not None else None
+            if original is None:
+                rows.append(m)
+            elif same(original.value, m.value):
+                rows.append(replace(m, lower=original.lower, upper=original.upper, spread=original.spread))
+            else:
+                automatic[m.key] = _moved(original, mapping) if m.key in old else original
                 rows.append(replace(m, source="corrected", automatic=original.value))
-                continue
+            continue
         if was is None:
             rows.append(m)
         elif was.source == "corrected":

@@ -13,13 +13,14 @@ from ..case.spine import NamedSpine
 from .lines import follow
 from .measuring import measure
 from .rows import corrected
-from .state import State, same
+from .state import State, identity, place_may_change, same, single_rows
 
 __all__ = ["Touched", "remeasured"]
 
-_NEGLIGIBLE = 5e-3
-"""Share by which the value of an object that was not edited itself must change to count as corrected: a sac edited at
-one level shifts its smoothed centre line by a hair everywhere."""
+_NEGLIGIBLE = {"mm": 0.05, "deg": 0.2, "%": 0.5, "1": 0.005}
+_NEGLIGIBLE_SHARE = 5e-3
+"""Changes, in a unit or as a share, up to which an object that was not edited itself counts as unchanged: a sac edited
+at one level shifts its smoothed centre line by a hair everywhere."""
 
 
 class Touched:
@@ -54,7 +55,8 @@ class Touched:
             return level in self._foramina
         if structure is Structure.VERTEBRA:
             return level in self._bodies
-        return bool(self._frames) or self.sac
+        # Angles and slips are between vertebrae.
+        return any("-" not in name for name in self._frames)
 
     def itself(self, row: Measurement) -> bool:
         """Whether the row is about an edited object itself; of the sac, which spans all levels, it is not known."""
@@ -77,34 +79,46 @@ def remeasured(before: State, after: State, touched: Touched) -> State:
     """
     rows = after.rows
     hand = set(after.by_hand)
-    moved: set[str] = set()
-    for fresh in measure(after.result, touched.depends):
-        old = rows.get(fresh.key)
+    automatic = dict(after.automatic)
+    single = single_rows(rows.values())
+    measured = measure(after.result, touched.depends)
+    for fresh in measured:
         own = touched.itself(fresh)
-        if fresh.key in hand and not own:
+        key = fresh.key
+        if key not in rows and place_may_change(fresh):
+            key = single.get(identity(fresh), key)
+        old = rows.get(key)
+        if (key in hand or old is None) and not own:
             continue
-        if old is not None and same(old.value, fresh.value, 1e-9 if own else _NEGLIGIBLE):
+        if old is not None and (same(old.value, fresh.value) if own else _negligible(old, fresh)):
             if own:
-                rows[fresh.key] = _with_geometry(old, fresh)
+                rows[key] = replace(old, geometry=fresh.geometry)
             continue
-        rows[fresh.key] = corrected(before, fresh)
-        hand.discard(fresh.key)
-        moved.add(fresh.key)
+        original = before.original(key)
+        if original is not None:
+            automatic[fresh.key] = original
+        rows = {fresh.key if k == key else k: m for k, m in rows.items()}
+        rows[fresh.key] = corrected(replace(before, automatic=automatic), fresh)
+        hand.discard(key)
+    after = replace(after, automatic=automatic)
     result = after.with_rows(_in_order(rows, after), hand)
     # Measuring has worked out anew what follows from masks; what follows from a reader's lines has to be again.
     return follow(before, result, hand) if hand else result
 
 
-def _with_geometry(old: Measurement, fresh: Measurement) -> Measurement:
-    return replace(old, geometry=fresh.geometry)
+def _negligible(old: Measurement, fresh: Measurement) -> bool:
+    if old.value is None or fresh.value is None:
+        return old.value is fresh.value
+    change = abs(fresh.value - old.value)
+    return change <= max(_NEGLIGIBLE.get(old.unit, 0.0), _NEGLIGIBLE_SHARE * abs(old.value))
 
 
 def _in_order(rows: dict[str, Measurement], state: State) -> list[Measurement]:
     """Rows in the table's order; a row that is new comes behind the others of its object."""
-    known = [m.key for m in state.result.measurements]
-    out = [rows[key] for key in known]
+    known = set(state.rows)
+    out = [m for key, m in rows.items() if key in known]
     for key, m in rows.items():
-        if key in state.rows:
+        if key in known:
             continue
         about = (m.structure, m.level, m.side)
         fellows = [n for n, r in enumerate(out) if (r.structure, r.level, r.side) == about]

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+from ..anatomy.structures import Side, Structure
 from ..case.correction import Change, Edit
 from ..case.measurement import Measurement
 from ..case.result import CaseResult
 
-__all__ = ["State", "changed_rows", "same"]
+__all__ = ["State", "changed_rows", "identity", "place_may_change", "same", "single_rows"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,3 +74,24 @@ def changed_rows(before: State, after: State) -> tuple[tuple[Measurement, ...], 
         if not same(value, m.value):
             changes.append(Change(m.key, value, m.value, m.unit))
     return rows, tuple(changes)
+
+
+Identity = tuple[Structure, Side | None, str, str]
+
+
+def identity(row: Measurement) -> Identity:
+    """Which quantity a row holds, whatever its level."""
+    return row.structure, row.side, row.name, row.method
+
+
+def single_rows(rows: Iterable[Measurement]) -> dict[Identity, str]:
+    """Key of every row whose quantity occurs once in a table, whatever its level."""
+    keys: dict[Identity, list[str]] = {}
+    for m in rows:
+        keys.setdefault(identity(m), []).append(m.key)
+    return {identity: found[0] for identity, found in keys.items() if len(found) == 1}
+
+
+def place_may_change(row: Measurement) -> bool:
+    """Whether the row's level says where something was found: the smallest section of the sac, the greatest curve."""
+    return row.structure is Structure.SPINE or row.name.startswith("smallest")
