@@ -19,7 +19,7 @@ from .case.spine import NamedSpine
 from .images.contrast import contrast_from_tissues
 from .images.read import read_volume
 from .images.volume import SpineVolume
-from .measure.spine import measure_spine
+from .measure.spine import measure_spine_and_canal
 from .models.committee import Committee, describe_device, load_committee
 from .models.store import DEFAULT_MODEL
 from .report.ranges import load_tables, person_of, references_for, unused_rows
@@ -157,7 +157,7 @@ def _judge(volume: SpineVolume, committee: Committee, options: AnalyzeOptions, j
     array = sitk.GetArrayFromImage(image).astype(np.float32)
     info = _settle_contrast(volume.info, options, array, spine)
     with clock.stage("measure"):
-        measurements = tuple(measure_spine(spine))
+        measurements, profile = measure_spine_and_canal(spine, array, info.contrast)
     with clock.stage("assess"):
         assessment = assess(opinion, spine, info.notes)
     journey.finish("measure")
@@ -165,7 +165,8 @@ def _judge(volume: SpineVolume, committee: Committee, options: AnalyzeOptions, j
         image=array,
         spine=spine,
         members=opinion.members,
-        measurements=measurements,
+        measurements=tuple(measurements),
+        canal_profile=profile,
         assessment=assessment,
         input=info,
         model=committee.card.info,

@@ -11,6 +11,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from .case.borders import write_borders, write_members
+from .case.canal_profile import write_canal_profile
 from .case.errors import InputError, UnsuitableError
 from .case.grid import from_reading_order
 from .case.journey import Journey
@@ -69,6 +70,8 @@ def write_case(result: CaseResult, native: sitk.Image, folder: Path, journey: Jo
         _write_masks(result, native, folder)
         write_measurements_csv(result.measurements, folder / "measurements.csv")
         write_measurements_json(result.measurements, folder / "measurements.json")
+        if result.canal_profile is not None:
+            write_canal_profile(result.canal_profile, folder / "canal_profile.csv")
         copy_tables(result.references, folder)
     journey.finish("files")
     journey.tell("scene", "writing the Slicer scene")

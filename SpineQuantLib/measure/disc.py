@@ -11,8 +11,14 @@ bodies are not seen.
   posterior height. *Fyllos*: the mean of anterior, middle and posterior height (Spahn et al. 2024,
   doi:10.1055/a-1994-0879).
 * *Mean height*: the mean of 41 heights from 10 % to 90 % of the way, perpendicular to the curve halfway up.
+* *Frobin*: the distance of the two facing anterior corners of the bodies, measured at right angles to the line that
+  halves the angle between the bodies' midplanes (Frobin et al. 1997, Clin Biomech 12 Suppl 1), so that neither a slip
+  nor a tilt counts; S1's upper endplate stands for its midplane. Not divided by the depth and not converted to a
+  standard angle, as the authors did for radiographs of people who stand.
+* *Height index*: Fyllos' height over the depth of the body above.
 * *Depth*: along the AP axis, from the mean anterior to the mean posterior end of the middle 40 % of the disc's height,
-  a bulge included.
+  a bulge included. *Width*: the greatest extent from right to left halfway between the surfaces.
+* *Wedge angle*: between the two endplates that face the disc, positive where it is higher in front.
 """
 
 from __future__ import annotations
@@ -20,17 +26,26 @@ from __future__ import annotations
 import numpy as np
 from numpy.polynomial import Polynomial
 
-from ..anatomy.levels import split_level
+from ..anatomy.levels import SACRUM_VALUE, split_level, vertebra_value
 from ..anatomy.structures import Structure
 from ..case.measurement import Geometry, Measurement
+from .angles import sagittal_angle
+from .bulge import measure_bulge
 from .landmarks import Landmarks
-from .profile import HEIGHT_NAMES, Profile
-from .rows import CUT, MID_SAGITTAL, NO_BORDER, NOT_SEEN, Subject, length, line
+from .profile import HEIGHT_NAMES, Profile, body_depth
+from .rows import CUT, MID_PLANE, MID_SAGITTAL, NO_BORDER, NOT_SEEN, SOFT_VOXELS, Subject, doubts, length, line
 from .section import Ends, Field, Plane, Section, cut
+from .signal import SignalReader
 
-__all__ = ["SOFT_VOXELS", "measure_disc"]
+__all__ = ["FACING", "INDEX_METHOD", "measure_disc"]
 
-SOFT_VOXELS = "soft voxels"
+FACING = "facing endplates"
+INDEX_METHOD = "Fyllos over depth above"
+_FROBIN = ("height", "Frobin", "mm")
+_INDEX = ("height index", INDEX_METHOD, "1")
+_WIDTH = ("width", MID_PLANE, "mm")
+_WEDGE = ("wedge angle", FACING, "deg")
+_VOLUME = ("volume", SOFT_VOXELS, "mm3")
 _COLUMNS = (
     ("height", "Hurxthal", "mm"),
     ("height", "Dabbs", "mm"),
@@ -47,33 +62,84 @@ _CORNER = 5.0
 _SIDEWAYS, _IN_PLANE = (0,), (1, 2)
 
 
-def measure_disc(landmarks: Landmarks, level: str) -> list[Measurement]:
-    """Height by three methods, single heights, depth, mid-sagittal area and volume of one disc."""
+def measure_disc(landmarks: Landmarks, level: str, signals: SignalReader) -> list[Measurement]:
+    """Heights, depth, width, area, volume, wedge angle, bulge and signal ratio of one disc."""
     subject = Subject(Structure.DISC, level)
     field = landmarks.fields[level]
-    if field is None:
-        return _all_absent(subject, NOT_SEEN)
-    frame = landmarks.frame(level)
-    section = cut(field, frame.mid_sagittal) if frame is not None else None
-    if section is None:
-        return _all_absent(subject, NO_BORDER)
-    if section.cut:
-        return _all_absent(subject, CUT)
-    flags = [CUT] if field.touches_edge(_SIDEWAYS) else []
+    section = landmarks.section(level)
+    reason = NOT_SEEN if field is None else NO_BORDER if section is None else CUT if section.cut else ""
+    if reason or field is None or section is None:
+        rows = [subject.absent(*column, reason) for column in (*_COLUMNS, _FROBIN, _INDEX, _WIDTH, _VOLUME, _WEDGE)]
+        return [*rows, *measure_bulge(landmarks, level, None, reason, []), subject.absent(*signals.column, reason)]
+    flags = doubts(field, section)
     depth = _depth(section)
     profile = Profile(section, *_margins(landmarks, level, section, depth))
-    return [*_in_section(subject, profile, depth, flags), _volume(subject, field)]
+    rows = _in_section(subject, profile, depth, flags)
+    fyllos = next(row for row in rows if row.method == "Fyllos")
+    width = _width(landmarks, subject, field, flags)
+    return [
+        *rows,
+        _frobin(landmarks, subject, flags),
+        _index(landmarks, subject, fyllos, flags),
+        width,
+        _volume(subject, field, flags),
+        _wedge(landmarks, subject, flags),
+        *measure_bulge(landmarks, level, width.value, "", flags),
+        signals.row(level, flags),
+    ]
 
 
-def _all_absent(subject: Subject, reason: str) -> list[Measurement]:
-    return [subject.absent(*column, reason) for column in (*_COLUMNS, ("volume", SOFT_VOXELS, "mm3"))]
-
-
-def _volume(subject: Subject, field: Field) -> Measurement:
-    column = ("volume", SOFT_VOXELS, "mm3")
+def _volume(subject: Subject, field: Field, flags: list[str]) -> Measurement:
     if field.touches_edge(_SIDEWAYS + _IN_PLANE):
-        return subject.absent(*column, CUT)
-    return subject.row(*column, field.volume_mm3)
+        return subject.absent(*_VOLUME, CUT)
+    return subject.row(*_VOLUME, field.volume_mm3, flags=flags)
+
+
+def _width(landmarks: Landmarks, subject: Subject, field: Field, flags: list[str]) -> Measurement:
+    frame = landmarks.frame(subject.level)
+    if field.touches_edge(_SIDEWAYS):
+        return subject.absent(*_WIDTH, CUT)
+    outline = cut(field, frame.across) if frame is not None else None
+    if outline is None or outline.cut:
+        return subject.absent(*_WIDTH, NO_BORDER if outline is None else CUT)
+    ends = outline.widest(np.array([1.0, 0.0]))
+    return subject.row(*_WIDTH, length(ends), flags=flags, geometry=line(outline.plane, ends))
+
+
+def _index(landmarks: Landmarks, subject: Subject, height: Measurement, flags: list[str]) -> Measurement:
+    above = split_level(subject.level)[0]
+    body = landmarks.section(above)
+    if body is None or body.cut or height.value is None:
+        return subject.absent(*_INDEX, f"depth of {above} not measured" if height.value else height.flag)
+    return subject.row(*_INDEX, height.value / length(body_depth(body)), flags=flags)
+
+
+def _frobin(landmarks: Landmarks, subject: Subject, flags: list[str]) -> Measurement:
+    plane, above, below = landmarks.facing(subject.level)
+    if plane is None or above is None or below is None:
+        return subject.absent(*_FROBIN, "the bodies above and below are not both seen")
+    sacrum = vertebra_value(split_level(subject.level)[1]) == SACRUM_VALUE
+    midplanes = above.midplane, below.upper_endplate if sacrum else below.midplane
+    halving = sum(m / max(float(np.linalg.norm(m)), 1e-9) for m in midplanes)
+    halving = halving / max(float(np.linalg.norm(halving)), 1e-9)
+    between = above.lower_front - below.upper_front
+    across = np.array([-halving[1], halving[0]])
+    # Drawn where the halving line passes between the corners, so that the line is as long as the height.
+    foot = below.upper_front + (between @ halving) / 2 * halving
+    ends = foot, foot + (between @ across) * across
+    return subject.row(*_FROBIN, float(between @ across), flags=flags, geometry=line(plane, ends))
+
+
+def _wedge(landmarks: Landmarks, subject: Subject, flags: list[str]) -> Measurement:
+    above, below = (landmarks.frame(name) for name in split_level(subject.level))
+    if above is not None and below is not None and above.endplates and below.endplates:
+        angle = sagittal_angle(above, above.endplates[1], below, below.endplates[0])
+        return subject.row(*_WEDGE, angle, flags=flags)
+    own = landmarks.frame(subject.level)
+    if own is None or not own.endplates:
+        return subject.absent(*_WEDGE, "too little of the endplates is seen")
+    angle = sagittal_angle(own, own.endplates[0], own, own.endplates[1])
+    return subject.row(*_WEDGE, angle, flags=[*flags, "from the disc's own surfaces, a body is not seen"])
 
 
 def _depth(section: Section) -> Ends:

@@ -8,7 +8,8 @@ in part. Of the sections in the central half of that extent the one with the sma
 two slices, where nothing lies between two others, the largest.
 
 The cranio-caudal axis is the normal of the level's disc within the section. *Height* is the outline's extent along
-it; *width* the greatest AP extent at right angles to it, at any one height.
+it; *width* the greatest AP extent at right angles to it, at any one height; *upper* and *lower width* the greatest in
+the upper and in the lower third of the height. *Asymmetry* is the left one less the right one over their mean.
 """
 
 from __future__ import annotations
@@ -24,17 +25,25 @@ from .landmarks import Landmarks
 from .rows import CUT, NO_BORDER, NOT_SEEN, Subject, length, line
 from .section import THICK, Ends, Field, Plane, Section, cut
 
-__all__ = ["NARROWEST", "measure_foramen"]
+__all__ = ["ASYMMETRY", "NARROWEST", "measure_asymmetry", "measure_foramen"]
 
 NARROWEST = "narrowest sagittal section"
-_COLUMNS = (("area", NARROWEST, "mm2"), ("height", NARROWEST, "mm"), ("width", NARROWEST, "mm"))
+ASYMMETRY = "left less right over mean"
+_COLUMNS = (
+    ("area", NARROWEST, "mm2"),
+    ("height", NARROWEST, "mm"),
+    ("width", NARROWEST, "mm"),
+    ("upper width", NARROWEST, "mm"),
+    ("lower width", NARROWEST, "mm"),
+)
+_COMPARED = ("area", "height")
 _SAGITTAL_COSINE = 0.866
 _FULL = 0.25
 _SEEN_ON = {1: "seen on one slice only", 2: "seen on two slices only"}
 
 
 def measure_foramen(landmarks: Landmarks, level: str, side: Side) -> list[Measurement]:
-    """Area, height and width of one foramen."""
+    """Area, height and widths of one foramen."""
     subject = Subject(Structure.FORAMEN, level, side)
     field = Field.of(landmarks.spine, foramen_value(split_level(level)[0], side))
     if field is None or not field.solid:
@@ -46,16 +55,34 @@ def measure_foramen(landmarks: Landmarks, level: str, side: Side) -> list[Measur
     if field.touches_edge((0,)):
         flags.append(CUT)
     plane = section.plane
-    height, width = _height(section), section.widest(np.array([1.0, 0.0]))
+    height, across = _height(section), np.array([1.0, 0.0])
+    widths = (section.widest(across), section.widest(across, (2 / 3, 1.0)), section.widest(across, (0.0, 1 / 3)))
     found = (
         (section.area, plane.geometry("closed curve", section.contour[:-1])),
         (length(height), line(plane, height)),
-        (length(width), line(plane, width)),
+        *((length(width), line(plane, width)) for width in widths),
     )
     return [
         subject.row(*column, value, flags=flags, geometry=geometry)
         for column, (value, geometry) in zip(_COLUMNS, found, strict=True)
     ]
+
+
+def measure_asymmetry(level: str, right: list[Measurement], left: list[Measurement]) -> list[Measurement]:
+    """How much larger the left foramen of a level is than the right one, from the rows of both."""
+    subject = Subject(Structure.FORAMEN, level)
+    rows = []
+    for name in _COMPARED:
+        column = (f"{name} asymmetry", ASYMMETRY, "%")
+        one, other = (next(row for row in side if row.name == name) for side in (right, left))
+        if one.value is None or other.value is None:
+            sides = [f"{row.side}: {row.flag}" for row in (one, other) if row.value is None]
+            rows.append(subject.absent(*column, "; ".join(sides)))
+        else:
+            flags = [f"{row.side}: {row.flag}" for row in (one, other) if row.flag]
+            value = 200.0 * (other.value - one.value) / (other.value + one.value)
+            rows.append(subject.row(*column, value, flags=flags))
+    return rows
 
 
 def _upright(landmarks: Landmarks, field: Field) -> Frame:

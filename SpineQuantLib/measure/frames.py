@@ -29,17 +29,26 @@ class Frame:
     anterior, left, up : np.ndarray
         Orthogonal unit vectors in LPS; ``up`` is perpendicular to the plane that halves the angle between the
         endplates.
+    endplates : tuple of np.ndarray or None
+        Unit normals in LPS, pointing upwards, of the planes fitted to the upper and the lower endplate (of a disc: its
+        upper and lower surface); None where too little of them is seen.
     """
 
     centre: np.ndarray
     anterior: np.ndarray
     left: np.ndarray
     up: np.ndarray
+    endplates: tuple[np.ndarray, np.ndarray] | None = None
 
     @property
     def mid_sagittal(self) -> Plane:
         """Plane through the centre with the axes anterior and up."""
         return Plane(self.centre, self.anterior, self.up)
+
+    @property
+    def across(self) -> Plane:
+        """Plane through the centre with the axes left and anterior."""
+        return Plane(self.centre, self.left, self.anterior)
 
 
 def unit(vector: np.ndarray) -> np.ndarray:
@@ -155,6 +164,7 @@ def estimate(
     up = _first_up(covariance, up_hint, flat)
     centre = field.centroid
     expected = LEFT
+    tilts: tuple[np.ndarray, np.ndarray] | None = None
     # The middle of what a narrow field of view leaves of an object says nothing about where its front is.
     if behind is not None and not cut_sideways:
         front = _perpendicular(centre - behind, up)
@@ -164,17 +174,18 @@ def estimate(
         frame = Frame(centre, np.cross(left, up), left, up)
         planes = _endplates(field, frame)
         if planes is None:
-            return frame
-        tilts = [unit(-a * frame.anterior - b * left + up) for a, b, _ in planes]
+            return Frame(centre, frame.anterior, left, up, tilts)
+        upper, lower = (unit(-a * frame.anterior - b * left + up) for a, b, _ in planes)
+        tilts = upper, lower
         centre = centre + up * (planes[0][2] + planes[1][2]) / 2
-        turned = unit(tilts[0] + tilts[1])
+        turned = unit(upper + lower)
         if turned @ up_hint < 0.5 or turned @ up > 1 - 1e-6:
             break
         up = turned
     left = _lateral(covariance, up, expected, not cut_sideways)
     if cut_sideways and behind is not None:
         centre = centre + ((behind - centre) @ left) * left
-    return Frame(centre, np.cross(left, up), left, up)
+    return Frame(centre, np.cross(left, up), left, up, tilts)
 
 
 def between(above: Frame, below: Frame) -> Frame:

@@ -6,13 +6,14 @@ from functools import cached_property
 
 import numpy as np
 
-from ..anatomy.labels import CANAL_VALUE, disc_value
-from ..anatomy.levels import vertebra_value
+from ..anatomy.labels import CANAL_VALUE, CORD_VALUE, disc_value
+from ..anatomy.levels import split_level, vertebra_value
 from ..case.spine import NamedSpine
 from . import frames
 from .centreline import CentreLine, trace
+from .corners import Corners, corners_of
 from .frames import Frame
-from .section import Field
+from .section import Field, Plane, Section, cut
 
 __all__ = ["Landmarks"]
 
@@ -44,6 +45,8 @@ class Landmarks:
         self.column = tuple(names)
         self._values = dict(zip(names, values, strict=True))
         self._frames: dict[str, Frame | None] = {}
+        self._sections: dict[str, Section | None] = {}
+        self._facing: dict[str, tuple[Section | None, Section | None]] = {}
 
     @cached_property
     def fields(self) -> dict[str, Field | None]:
@@ -54,6 +57,11 @@ class Landmarks:
     def sac(self) -> Field | None:
         """Soft mask of the dural sac."""
         return Field.of(self.spine, CANAL_VALUE, whole=True)
+
+    @cached_property
+    def cord(self) -> Field | None:
+        """Soft mask of the spinal cord; None where it is not labelled."""
+        return Field.of(self.spine, CORD_VALUE)
 
     @cached_property
     def centre_line(self) -> CentreLine | None:
@@ -91,6 +99,59 @@ class Landmarks:
             if frame_above is not None and frame_below is not None:
                 return frames.between(frame_above, frame_below), f"{name} not seen: taken midway {above} to {below}"
         return None, f"{name} not seen"
+
+    def section(self, name: str) -> Section | None:
+        """Outline of a body or disc in its own mid-sagittal plane; None where it is not seen."""
+        if name not in self._sections:
+            field, frame = self.fields[name], self.frame(name)
+            found = field is not None and frame is not None
+            self._sections[name] = cut(field, frame.mid_sagittal) if found else None
+        return self._sections[name]
+
+    def facing(self, level: str, aside: float = 0.0) -> tuple[Plane | None, Corners | None, Corners | None]:
+        """A level's sagittal plane, and the corners in it of the bodies above and below.
+
+        Parameters
+        ----------
+        level : str
+            For example ``L4-L5``.
+        aside : float
+            Millimetres by which the plane lies to the left of the middle of the disc.
+
+        Returns
+        -------
+        plane : Plane or None
+            None where neither the disc nor both bodies are seen.
+        above, below : Corners or None
+            None where a body is not seen, or is cut by the field of view within the plane.
+        """
+        frame, _ = self.frame_or_between(level)
+        if frame is None:
+            return None, None, None
+        plane = Plane(frame.centre + aside * frame.left, frame.anterior, frame.up)
+        outlines = self.bodies_in(level, plane) if aside else self.bodies_beside(level)
+        above, below = (
+            self._corners(name, plane, outline) for name, outline in zip(split_level(level), outlines, strict=True)
+        )
+        return plane, above, below
+
+    def bodies_beside(self, level: str) -> tuple[Section | None, Section | None]:
+        """Outlines of the bodies above and below in the level's mid-sagittal plane."""
+        if level not in self._facing:
+            frame, _ = self.frame_or_between(level)
+            self._facing[level] = self.bodies_in(level, frame.mid_sagittal) if frame is not None else (None, None)
+        return self._facing[level]
+
+    def bodies_in(self, level: str, plane: Plane) -> tuple[Section | None, Section | None]:
+        """Outlines of the bodies above and below a level in a plane."""
+        above, below = (self.fields[name] for name in split_level(level))
+        return cut(above, plane) if above is not None else None, cut(below, plane) if below is not None else None
+
+    def _corners(self, name: str, plane: Plane, outline: Section | None) -> Corners | None:
+        frame = self.frame(name)
+        if outline is None or frame is None or outline.cut:
+            return None
+        return corners_of(outline, np.array([frame.up @ plane.u, frame.up @ plane.v]))
 
     def _estimate(self, name: str) -> Frame | None:
         field = self.fields[name]

@@ -8,7 +8,7 @@ import numpy as np
 
 from .section import Ends, Section
 
-__all__ = ["HEIGHT_NAMES", "INSET", "Profile"]
+__all__ = ["HEIGHT_NAMES", "INSET", "Profile", "body_depth"]
 
 HEIGHT_NAMES = ("anterior height", "middle height", "posterior height")
 INSET = 0.1
@@ -66,3 +66,10 @@ class Profile:
         if not lengths:
             return None
         return float(np.mean(lengths)), np.column_stack([u, v])
+
+
+def body_depth(section: Section) -> Ends:
+    """Posterior and anterior end (2,) of the depth of a vertebral body, halfway up its mid-sagittal section."""
+    back, front = section.extent(0)
+    middle = float(section.centroid[1])
+    return np.array([back, middle]), np.array([front, middle])

@@ -9,23 +9,37 @@ import numpy as np
 
 from ..anatomy.structures import Side, Structure
 from ..case.measurement import Geometry, Measurement
-from .section import Ends, Plane
+from .section import Ends, Field, Plane, Section
 
 __all__ = [
     "CUT",
+    "FEW_SLICES",
+    "MID_PLANE",
     "MID_SAGITTAL",
     "NOT_SEEN",
     "NO_BORDER",
+    "RAGGED",
+    "SOFT_VOXELS",
     "Subject",
+    "doubts",
+    "few_slices",
     "length",
     "line",
+    "solid",
 ]
 
 MID_SAGITTAL = "mid-sagittal"
+MID_PLANE = "mid-plane"
+SOFT_VOXELS = "soft voxels"
 
 CUT = "cut by the edge of the field of view"
 NOT_SEEN = "not seen"
 NO_BORDER = "no clear border"
+FEW_SLICES = "seen on fewer than three slices: its tilt is not sure"
+RAGGED = "ragged outline"
+_SOLID = 0.85
+"""Share of its convex hull that the outline of a disc, body or sac fills at least; waists and trefoils fill 0.9."""
+_FEWEST_SLICES = 3
 
 _PLAUSIBLE: dict[tuple[Structure, str], tuple[float, float]] = {
     (Structure.DISC, "height"): (2.0, 22.0),
@@ -105,6 +119,24 @@ class Subject:
             unit,
             flag=reason,
         )
+
+
+def doubts(field: Field, section: Section) -> list[str]:
+    """Reasons to doubt what is read from a section of an object."""
+    found = [CUT] if field.touches_edge((0,)) else []
+    if not solid(section):
+        found.append(RAGGED)
+    return found
+
+
+def solid(section: Section) -> bool:
+    """Whether an outline is as smooth as that of a disc, body or sac."""
+    return section.solidity >= _SOLID
+
+
+def few_slices(*fields: Field | None) -> list[str]:
+    """Reason to doubt an angle between objects of which one is hardly seen."""
+    return [FEW_SLICES] if any(f is not None and f.slices < _FEWEST_SLICES for f in fields) else []
 
 
 def length(ends: Ends | None) -> float:

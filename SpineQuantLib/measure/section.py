@@ -13,6 +13,7 @@ from functools import cached_property
 
 import numpy as np
 from scipy import ndimage
+from scipy.spatial import ConvexHull, QhullError
 from skimage import measure as contouring
 
 from ..case.grid import Grid, lps_to_ras
@@ -33,6 +34,7 @@ THICK = 1.5
 """Slice distance over pixel size from which slices count as thick."""
 _PARTS = 4
 _MAX_SAMPLES = 500
+_CHORDS = 81
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,6 +140,11 @@ class Field:
         index = self.grid.to_index(lps) + np.array(self.start)
         return ((index < -1e-6) | (index > np.array(self.volume) - 1 + 1e-6)).any(axis=-1)
 
+    @cached_property
+    def slices(self) -> int:
+        """Number of slices on which the object is seen."""
+        return int((self.occupancy >= BORDER).any(axis=(1, 2)).sum())
+
     def touches_edge(self, axes: tuple[int, ...]) -> bool:
         """Whether the object reaches the first or last voxel of the volume along one of the array axes."""
         index = np.argwhere(self.occupancy >= BORDER) + np.array(self.start)
@@ -223,6 +230,15 @@ class Section:
         """(2,) centroid of the polygon."""
         return self._signed[1]
 
+    @cached_property
+    def solidity(self) -> float:
+        """Area of the outline over that of its convex hull: 1 for a smooth convex shape, less for a ragged one."""
+        try:
+            hull = float(ConvexHull(self.contour[:-1]).volume)
+        except QhullError:
+            return 1.0
+        return self.area / hull if hull > 0 else 1.0
+
     def extent(self, axis: int) -> tuple[float, float]:
         """Least and greatest coordinate along an axis of the plane."""
         values = self.contour[:, axis]
@@ -242,14 +258,31 @@ class Section:
         t = along[:-1][hit] + share * (along[1:][hit] - along[:-1][hit])
         return point + t.min() * direction, point + t.max() * direction
 
-    def widest(self, direction: np.ndarray) -> Ends | None:
-        """The longest chord along a direction."""
+    def widest(self, direction: np.ndarray, within: tuple[float, float] = (0.0, 1.0)) -> Ends | None:
+        """The longest chord along a direction.
+
+        Parameters
+        ----------
+        direction : np.ndarray
+            (2,) of any length.
+        within : tuple of float
+            Part of the extent to the left of that direction, 0 to 1, in which chords are looked for.
+        """
         direction = np.asarray(direction, dtype=float) / np.linalg.norm(direction)
         across = np.array([-direction[1], direction[0]])
-        side = self.contour @ across
-        offsets = np.linspace(side.min(), side.max(), 83)[1:-1]
-        chords = [c for offset in offsets if (c := self.chord(offset * across, direction)) is not None]
-        return max(chords, key=lambda c: float(np.linalg.norm(c[1] - c[0])), default=None)
+        side, along = self.contour @ across, self.contour @ direction
+        low, high = side.min() + np.array(within) * np.ptp(side)
+        offsets = np.linspace(low, high, _CHORDS + 2)[1:-1]
+        a, b = side[:-1] - offsets[:, None], side[1:] - offsets[:, None]
+        hit = (a < 0) != (b < 0)
+        share = np.divide(a, a - b, out=np.zeros_like(a), where=hit)
+        crossing = along[:-1] + share * np.diff(along)
+        first = np.where(hit, crossing, np.inf).min(axis=1)
+        last = np.where(hit, crossing, -np.inf).max(axis=1)
+        n = int(np.argmax(last - first))
+        if not hit[n].any():
+            return None
+        return offsets[n] * across + first[n] * direction, offsets[n] * across + last[n] * direction
 
 
 def cut(field: Field, plane: Plane, *, reach: float | None = None) -> Section | None:
