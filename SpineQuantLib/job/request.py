@@ -40,6 +40,10 @@ class JobRequest:
         Replace a case folder that exists already.
     contrast : str or None
         Weighting as the user knows it; None recognises it.
+    ranges : tuple of Path
+        Tables of reference values of the user's own.
+    sex, age, height
+        ``F`` or ``M``, years, and cm, as the user knows them; None takes what a DICOM header says.
     """
 
     source: Path
@@ -50,6 +54,10 @@ class JobRequest:
     model: str | None = None
     overwrite: bool = False
     contrast: str | None = None
+    ranges: tuple[Path, ...] = ()
+    sex: str | None = None
+    age: float | None = None
+    height: float | None = None
 
     def options(self) -> dict[str, Any]:
         """Return the choices that were made, by the names that the pipeline gives them."""
@@ -57,7 +65,8 @@ class JobRequest:
 
     def to_json(self) -> str:
         """Return the request as JSON; :meth:`from_json` reads it back unchanged."""
-        return json.dumps({**self.options(), "source": str(self.source), "output": str(self.output)}, indent=1)
+        values = {**self.options(), "source": str(self.source), "output": str(self.output)}
+        return json.dumps({**values, "ranges": list(map(str, self.ranges))}, indent=1)
 
     @classmethod
     def from_json(cls, text: str) -> JobRequest:
@@ -82,7 +91,9 @@ class JobRequest:
         for key, value in values.items():
             if not isinstance(value, _TYPES[known[key]]):
                 raise RequestError(f"The request's {key} is {value!r}, which is not {known[key]}.")
-        return cls(**{key: Path(value) if key in _PATHS else value for key, value in values.items()})
+        if not all(isinstance(path, str) for path in values.get("ranges", [])):
+            raise RequestError(f"The request's ranges are {values['ranges']!r}, which are not paths.")
+        return cls(**{key: _as_paths(key, value) for key, value in values.items()})
 
     def write(self, path: Path) -> None:
         """Write the request to a file."""
@@ -104,6 +115,12 @@ class JobRequest:
         return cls.from_json(text)
 
 
+def _as_paths(key: str, value: Any) -> Any:
+    if key == "ranges":
+        return tuple(map(Path, value))
+    return Path(value) if key in _PATHS else value
+
+
 _PATHS = frozenset({"source", "output"})
 # A path travels as text; annotations are text because of the future import.
 _TYPES: dict[str, type | tuple[type, ...]] = {
@@ -111,4 +128,6 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
     "str": str,
     "bool": bool,
     "str | None": (str, type(None)),
+    "float | None": (int, float, type(None)),
+    "tuple[Path, ...]": list,
 }

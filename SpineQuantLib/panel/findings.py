@@ -59,7 +59,9 @@ def _outside(m: Measurement, result: CaseResult) -> str:
 
 
 def _remarks(rows: list[Measurement], result: CaseResult) -> list[str]:
-    out = [m.flag for m in rows if m.flag]
+    measured = [m for m in rows if m.value is not None]
+    # Many a quantity needs what is not in view. Only where nothing could be measured at all is that a finding.
+    out = [m.flag for m in (measured or rows) if m.flag]
     out += [f"{m.name} {place} the usual range" for m in rows if (place := _outside(m, result))]
     return list(dict.fromkeys(out))
 

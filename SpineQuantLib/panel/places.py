@@ -12,7 +12,7 @@ from ..anatomy.structures import Side, Structure
 from ..case.measurement import Measurement
 from ..case.result import CaseResult
 
-__all__ = ["Place", "place_of"]
+__all__ = ["Place", "axial_axes", "place_of", "place_of_row", "value_of"]
 
 _UP = np.array([0.0, 0.0, 1.0])
 
@@ -34,6 +34,18 @@ class Place:
     point: tuple[float, float, float]
     along: tuple[float, float, float]
     beside: tuple[float, float, float]
+
+
+def axial_axes(along: tuple[float, float, float]) -> np.ndarray:
+    """Axes of an axial view across a direction, as rows (3, 3) in RAS: to its right, upwards in it, and its normal.
+
+    The patient's left is on the right of the picture, and anterior is up, as radiologists hold it.
+    """
+    normal = np.asarray(along, float) / np.linalg.norm(along)
+    anterior = np.array([0.0, 1.0, 0.0])
+    up = anterior - (anterior @ normal) * normal
+    up /= np.linalg.norm(up)
+    return np.array([-np.cross(up, normal), up, normal])
 
 
 def value_of(structure: Structure, level: str, side: Side | None) -> int | None:

@@ -194,15 +194,40 @@ class Desktop:
         self.host.scene.Clear(0)
         self.app.processEvents()
 
-    def grab(self, widget: Any, path: Path, height: int | None = None) -> Path:
+    def grab(self, widget: Any, path: Path) -> Path:
         """Picture of a panel."""
-        self.app.processEvents()
-        panel = widget.parent
-        panel.resize(460, height or max(panel.sizeHint.height(), 300))
-        self.app.processEvents()
+        self._fit(widget.parent)
         path.parent.mkdir(parents=True, exist_ok=True)
-        panel.grab().save(str(path))
+        widget.parent.grab().save(str(path))
         return path
+
+    def picture(self, widget: Any, path: Path, views: tuple[str, ...] = ("Yellow", "Red", "Green")) -> Path:
+        """Picture of the panel beside its slice views, the first of them large."""
+        from PySide6.QtGui import QImage, QPainter, QPixmap
+
+        self._fit(widget.parent)
+        left = widget.parent.grab()
+        large, small = 620, 308
+        canvas = QPixmap(left.width() + large + small + 8, max(left.height(), large))
+        canvas.fill("black")
+        painter = QPainter(canvas)
+        painter.drawPixmap(0, 0, left)
+        places = [(0, 0, large), (large + 4, 0, small), (large + 4, small + 4, small)]
+        for name, (x, y, size) in zip(views, places, strict=False):
+            pixels = self.app.layoutManager().picture(name, (size, size))
+            image = QImage(pixels.tobytes(), size, size, 3 * size, QImage.Format_RGB888)
+            painter.drawImage(left.width() + 4 + x, y, image)
+        painter.end()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        canvas.save(str(path))
+        return path
+
+    def _fit(self, panel: Any) -> None:
+        """Make a panel as high as it wants to be; Slicer would let it scroll."""
+        for _ in range(3):
+            self.app.processEvents()
+            wanted = panel.layout()
+            panel.resize(460, max(wanted.minimumSize().height(), wanted.sizeHint().height()))
 
     def close(self) -> None:
         """Leave everything as it was."""

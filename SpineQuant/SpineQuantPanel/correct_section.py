@@ -1,0 +1,374 @@
+"""Correct: lines, masks and names; undo; accept; a folder of cases one after the other."""
+
+import time
+from pathlib import Path
+
+import qt
+import slicer
+from slicer.i18n import tr as _
+
+from SpineQuantPanel.helpers import RATER_SETTING, keep, setting
+
+FOLLOW_MILLISECONDS = 200
+"""After the last touch of a line or mask: long enough to gather a stroke, short enough to feel immediate."""
+
+_DISCS = ("L6-S1", "L5-S1", "L4-S1", "L4-L5", "L3-L4", "L2-L3", "L1-L2", "T12-L1", "T11-T12")
+
+
+class CorrectSection:
+    """The fifth section of the panel.
+
+    :param ui: widgets of the form by name.
+    :param changed: called when numbers have changed.
+    :param finding: returns the finding that the reader chose, or None.
+    :param row: returns the key of the row that the reader chose, or nothing.
+    :param opened: opens a case folder in the panel.
+    """
+
+    def __init__(self, ui, changed, finding, row, opened) -> None:
+        self.ui, self._changed, self._finding, self._row, self._open = ui, changed, finding, row, opened
+        self.case, self.worklist = None, None
+        self._observed = []
+        self._moved, self._painted = {}, False
+        self._editor = self._editorNode = None
+        self._began = 0.0
+        self._busy = False
+        self._timer = qt.QTimer()
+        self._timer.singleShot = True
+        self._timer.interval = FOLLOW_MILLISECONDS
+        self._timer.timeout.connect(self.follow)
+        self._painting = False
+        for disc in _DISCS:
+            ui.renameComboBox.addItem(disc, disc)
+        ui.raterLineEdit.text = setting(RATER_SETTING)
+        ui.raterLineEdit.textChanged.connect(self.onRater)
+        ui.undoButton.clicked.connect(self.onUndo)
+        ui.redoButton.clicked.connect(self.onRedo)
+        ui.resetButton.clicked.connect(self.onReset)
+        ui.renameButton.clicked.connect(self.onRename)
+        ui.acceptButton.clicked.connect(self.onAccept)
+        ui.foramenButton.clicked.connect(self.onForamen)
+        ui.canalButton.clicked.connect(self.onCanal)
+        ui.discButton.clicked.connect(self.onDisc)
+        ui.doneButton.clicked.connect(self.onDone)
+        ui.openCaseButton.clicked.connect(self.onOpenCase)
+        ui.openFolderButton.clicked.connect(self.onOpenFolder)
+        ui.previousButton.clicked.connect(self.onPrevious)
+        ui.nextButton.clicked.connect(self.onNext)
+        ui.editorFrame.visible = False
+        self.refresh()
+
+    # The case.
+
+    def show(self, case) -> None:
+        """Take a case up, or let it go."""
+        self._letGo()
+        self.case = case
+        self._began = time.monotonic()
+        if case is not None:
+            case.review.rater = self.ui.raterLineEdit.text.strip()
+            self._watch()
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Show what can be done now."""
+        ui, case = self.ui, self.case
+        for widget in (
+            ui.acceptButton,
+            ui.renameButton,
+            ui.renameComboBox,
+            ui.resetButton,
+            ui.foramenButton,
+            ui.canalButton,
+            ui.discButton,
+        ):
+            widget.enabled = case is not None and not self._busy
+        ui.undoButton.enabled = case is not None and case.review.can_undo and not self._busy
+        ui.redoButton.enabled = case is not None and case.review.can_redo and not self._busy
+        ui.doneButton.enabled = self._painting
+        ui.historyList.clear()
+        for edit in reversed(case.review.history if case is not None else ()):
+            what = edit.what[:1].upper() + edit.what[1:]
+            ui.historyList.addItem(f"{what} · {edit.rater}" if edit.rater else what)
+        ui.acceptButton.text = _("Accept case with changes") if case and case.review.changed else _("Accept case")
+        more = self.worklist is not None
+        ui.previousButton.enabled = more and self.worklist.position > 0 and not self._busy
+        ui.nextButton.enabled = more and self.worklist.position + 1 < len(self.worklist.items) and not self._busy
+        ui.worklistLabel.text = self.worklist.words if more else ""
+        self.tick()
+
+    def tick(self) -> None:
+        """Show the time that the case was open."""
+        from SpineQuantLib.job.remaining import duration
+
+        self.ui.timeLabel.text = duration(time.monotonic() - self._began) if self.case is not None else "–"
+
+    def onRater(self, name: str) -> None:
+        """Remember the name, and write it into what is changed from now on."""
+        keep(RATER_SETTING, name)
+        if self.case is not None:
+            self.case.review.rater = name.strip()
+
+    # What the reader touches in the views.
+
+    def _watch(self) -> None:
+        """Observe every line that can be dragged, and the masks."""
+        events = (slicer.vtkMRMLMarkupsNode.PointModifiedEvent, slicer.vtkMRMLMarkupsNode.PointEndInteractionEvent)
+        for node_id in dict.fromkeys(self.case.nodes.markups.values()):
+            node = slicer.mrmlScene.GetNodeByID(node_id)
+            if node is not None and not node.GetLocked():
+                for event in events:
+                    self._observed.append((node, node.AddObserver(event, self._onLine)))
+        node = slicer.mrmlScene.GetNodeByID(self.case.nodes.segmentation)
+        if node is not None:
+            segmentation = node.GetSegmentation()
+            event = slicer.vtkSegmentation.SourceRepresentationModified
+            self._observed.append((segmentation, segmentation.AddObserver(event, self._onMask)))
+
+    def _letGo(self) -> None:
+        for caller, tag in self._observed:
+            caller.RemoveObserver(tag)
+        self._observed, self._moved, self._painted = [], {}, False
+        self._timer.stop()
+        self._closeEditor()
+
+    def _onLine(self, node, _event) -> None:
+        if not self._busy:
+            # Not started anew at each touch: the number follows while the drag goes on.
+            if not self._moved:
+                self._timer.start()
+            self._moved[node.GetID()] = node
+
+    def _onMask(self, _segmentation, _event) -> None:
+        if not self._busy:
+            self._painted = True
+            self._timer.start()
+
+    def follow(self) -> None:
+        """Let the numbers follow what was touched."""
+        moved, painted = self._moved, self._painted
+        self._moved, self._painted = {}, False
+        if self.case is None or not self.case.present:
+            return
+        for node_id, node in moved.items():
+            if slicer.mrmlScene.GetNodeByID(node_id) is node:
+                self._do(lambda node=node: self.case.line_moved(node), _("The line does not count so."))
+        if painted:
+            self._do(self.case.mask_edited, _("The numbers do not follow this drawing."))
+
+    def _do(self, action, complaint: str) -> bool:
+        """One edit: the scene shows it afterwards, and what it shows is no edit of its own."""
+        self._busy = True
+        done = False
+        try:
+            with slicer.util.tryWithErrorDisplay(complaint):
+                action()
+                done = True
+        finally:
+            self._busy = False
+        self._rewatch()
+        self._changed()
+        return done
+
+    def _rewatch(self) -> None:
+        """Markups may have come and gone with the edit."""
+        for caller, tag in self._observed:
+            caller.RemoveObserver(tag)
+        self._observed = []
+        if self.case is not None and self.case.present:
+            self._watch()
+
+    # Buttons.
+
+    def onUndo(self, _checked: bool = False) -> None:
+        """Take the last change back."""
+        self._do(self.case.undo, _("The change could not be taken back."))
+
+    def onRedo(self, _checked: bool = False) -> None:
+        """Make it again."""
+        self._do(self.case.redo, _("The change could not be made again."))
+
+    def onReset(self, _checked: bool = False) -> None:
+        """Take the selected value back to what the networks measured."""
+        key = self._row()
+        if not key:
+            slicer.util.infoDisplay(_("Select a corrected row in the table of measurements first."))
+            return
+        self._do(lambda: self.case.reset(key), _("This value cannot be taken back."))
+
+    def onRename(self, _checked: bool = False) -> None:
+        """Rename every level."""
+        from SpineQuantLib.review.levels import NeedsConfirmationError
+
+        disc = self.ui.renameComboBox.currentText
+        confirmed = []
+
+        def rename() -> None:
+            try:
+                self.case.rename(disc)
+            except NeedsConfirmationError as error:
+                if not slicer.util.confirmOkCancelDisplay(str(error)):
+                    return
+                confirmed.append(True)
+                self.case.rename(disc, confirmed=True)
+
+        self._do(rename, _("The levels could not be renamed."))
+
+    def onAccept(self, _checked: bool = False) -> None:
+        """Write the case folder again, with what changed."""
+        rater = self.ui.raterLineEdit.text.strip()
+        if not rater:
+            slicer.util.infoDisplay(_("Write your name first: the case says who has accepted it."))
+            return
+        self.follow()
+
+        def progress(event) -> None:
+            self.ui.acceptButton.text = _("Writing: ") + (event.message or event.stage)
+            slicer.app.processEvents()
+
+        self._busy = True
+        self.refresh()
+        self._busy = False
+        if self._do(lambda: self.case.accept(rater, progress), _("The case could not be written.")):
+            self._reread()
+
+    def _reread(self) -> None:
+        """The list says who has accepted the case."""
+        from SpineQuantLib.panel.worklist import Worklist
+
+        if self.worklist is not None and self.case is not None:
+            here = self.worklist.current.folder
+            self.worklist = Worklist(self.worklist.folder)
+            places = [item.folder for item in self.worklist.items]
+            self.worklist.position = places.index(here) if here in places else 0
+            self.refresh()
+
+    # Masks.
+
+    def _wanted(self, structure: str):
+        """Level and side to paint: those of the finding that was clicked on."""
+        from SpineQuantLib.anatomy.structures import Side, Structure
+
+        finding, kind = self._finding(), Structure(structure)
+        if kind is Structure.CANAL:
+            return kind, "", None
+        if finding is None or "-" not in finding.level:
+            return None
+        side = (finding.side or Side.RIGHT) if kind is Structure.FORAMEN else None
+        return kind, finding.level, side
+
+    def _paint(self, structure: str, diameter: float) -> None:
+        wanted = self._wanted(structure)
+        if wanted is None:
+            slicer.util.infoDisplay(_("Click on a disc or foramen in the list of findings first: it says which level."))
+            return
+        with slicer.util.tryWithErrorDisplay(_("The mask cannot be edited.")):
+            self._busy = True
+            try:
+                segment = self.case.segment_for(*wanted)
+            finally:
+                self._busy = False
+            editor = self._openEditor()
+            editor.setCurrentSegmentID(segment)
+            editor.setActiveEffectByName("Paint")
+            effect = editor.activeEffect()
+            if effect is not None:
+                effect.setCommonParameter("BrushDiameterIsRelative", 0)
+                effect.setCommonParameter("BrushAbsoluteDiameter", diameter)
+                effect.setCommonParameter("BrushSphere", 0)
+            self.refresh()
+
+    def onForamen(self, _checked: bool = False) -> None:
+        """Paint the foramen of the chosen level and side."""
+        self._paint("foramen", 3.0)
+
+    def onCanal(self, _checked: bool = False) -> None:
+        """Paint the dural sac."""
+        self._paint("canal", 4.0)
+
+    def onDisc(self, _checked: bool = False) -> None:
+        """Paint the disc of the chosen level."""
+        self._paint("disc", 4.0)
+
+    def _openEditor(self):
+        """Slicer's own editor, made on first use and set to this case."""
+        if self._editor is None:
+            self._editor = slicer.qMRMLSegmentEditorWidget()
+            self._editor.setMaximumNumberOfUndoStates(10)
+            self._editor.setMRMLScene(slicer.mrmlScene)
+            self.ui.editorFrame.layout().addWidget(self._editor)
+        if self._editorNode is None or slicer.mrmlScene.GetNodeByID(self._editorNode.GetID()) is not self._editorNode:
+            node = slicer.vtkMRMLSegmentEditorNode()
+            # A voxel belongs to one structure: what is painted is taken from the others.
+            node.SetOverwriteMode(slicer.vtkMRMLSegmentEditorNode.OverwriteAllSegments)
+            self._editorNode = slicer.mrmlScene.AddNode(node)
+            self._editor.setMRMLSegmentEditorNode(self._editorNode)
+        self._editor.setSegmentationNode(slicer.mrmlScene.GetNodeByID(self.case.nodes.segmentation))
+        self._editor.setSourceVolumeNode(slicer.mrmlScene.GetNodeByID(self.case.nodes.volume))
+        self.ui.editorFrame.visible = self._painting = True
+        return self._editor
+
+    def onDone(self, _checked: bool = False) -> None:
+        """Put the brush away; the numbers follow at once."""
+        self.follow()
+        self._closeEditor()
+        self.refresh()
+
+    def _closeEditor(self) -> None:
+        if self._editor is not None:
+            # An effect that stays active would go on drawing into a case that is closed.
+            self._editor.setActiveEffectByName("")
+            self._editor.setSegmentationNode(None)
+        self.ui.editorFrame.visible = self._painting = False
+
+    # Cases one after the other.
+
+    def _mayLeave(self) -> bool:
+        """Whether the case may be let go: changes that nobody accepted are lost only on the reader's word."""
+        if self.case is None or not self.case.review.changed:
+            return True
+        return slicer.util.confirmOkCancelDisplay(
+            _("This case was corrected but not accepted. If you go on, the corrections are lost.")
+        )
+
+    def onOpenCase(self, _checked: bool = False) -> None:
+        """Open one case folder."""
+        folder = qt.QFileDialog.getExistingDirectory(self.ui.openCaseButton, _("Open a case"), "")
+        if folder and self._mayLeave():
+            self._open(Path(folder))
+
+    def onOpenFolder(self, _checked: bool = False) -> None:
+        """Open a folder of cases, at the first that nobody has accepted."""
+        from SpineQuantLib.panel.worklist import Worklist
+
+        folder = qt.QFileDialog.getExistingDirectory(self.ui.openFolderButton, _("Open a folder of cases"), "")
+        if not folder or not self._mayLeave():
+            return
+        with slicer.util.tryWithErrorDisplay(_("The folder could not be opened.")):
+            self.worklist = Worklist(Path(folder))
+            self._open(self.worklist.current.folder)
+            if self.worklist.unreadable:
+                slicer.util.warningDisplay(
+                    _("These cases cannot be read and are left out:\n") + "\n".join(self.worklist.unreadable)
+                )
+        self.refresh()
+
+    def _step(self, by: int) -> None:
+        if self.worklist is not None and self._mayLeave():
+            self._open(self.worklist.step(by).folder)
+            self.refresh()
+
+    def onPrevious(self, _checked: bool = False) -> None:
+        """The case before."""
+        self._step(-1)
+
+    def onNext(self, _checked: bool = False) -> None:
+        """The next case."""
+        self._step(1)
+
+    def close(self) -> None:
+        """Let everything go."""
+        self._letGo()
+        self.case = None
+        if self._editor is not None:
+            self._editor.setMRMLSegmentEditorNode(None)
