@@ -14,7 +14,7 @@ from .. import __version__
 from ..case.errors import EngineError, ExitCode, SpineQuantError
 
 # Importing the modules of the commands registers them, in the order in which the help lists them.
-from . import analyze, calibrate, evaluate, grow, phantom, study, train  # noqa: F401
+from . import analyze, calibrate, evaluate, grow, phantom, review, study, train  # noqa: F401
 from .app import ERR, OUT, app
 
 __all__ = ["main"]

@@ -7,7 +7,7 @@ import numpy as np
 from ..case.errors import InputError
 from ..case.measurement import Geometry
 
-__all__ = ["check_points"]
+__all__ = ["check_points", "follows"]
 
 _LEAST = {"line": 2, "curve": 2, "closed curve": 3}
 
@@ -60,3 +60,30 @@ def _crosses_itself(points: np.ndarray, normal: np.ndarray) -> bool:
     a, b, c, d = start[:, None], end[:, None], start[None], end[None]
     crossing = (side(a, b, c) * side(a, b, d) < 0) & (side(c, d, a) * side(c, d, b) < 0)
     return bool(crossing.any())
+
+
+def follows(course: np.ndarray, points: np.ndarray, tolerance: float, closed: bool) -> bool:
+    """Whether a course and one through fewer of its points are the same within a tolerance.
+
+    Parameters
+    ----------
+    course, points : np.ndarray
+        (n, 3) and (m, 3) millimetres.
+    tolerance : float
+        Greatest distance of a point of either from the other, millimetres.
+    closed : bool
+        Whether the last point is joined to the first.
+    """
+    if len(points) < 2 or len(course) < 2:
+        return False
+    return _near(points, course, tolerance, closed) and _near(course, points, tolerance, closed)
+
+
+def _near(points: np.ndarray, course: np.ndarray, tolerance: float, closed: bool) -> bool:
+    start = course if closed else course[:-1]
+    along = (np.roll(course, -1, axis=0) if closed else course[1:]) - start
+    square = np.maximum((along**2).sum(axis=1), 1e-12)
+    relative = points[:, None] - start
+    share = np.clip((relative * along).sum(axis=2) / square, 0.0, 1.0)
+    distance = np.linalg.norm(relative - share[..., None] * along, axis=2)
+    return bool((distance.min(axis=1) <= tolerance).all())
