@@ -10,23 +10,28 @@ import numpy as np
 import SimpleITK as sitk
 
 from .anatomy.reference import Reference
+from .anatomy.structures import Structure
 from .case.errors import EngineError
 from .case.folder import new_case_folder
 from .case.journey import Journey
+from .case.measurement import Measurement
 from .case.progress import ProgressEvent
 from .case.result import CaseResult, Contrast, InputInfo
 from .case.spine import NamedSpine
 from .images.contrast import contrast_from_tissues
 from .images.read import read_volume
 from .images.volume import SpineVolume
-from .measure.spine import measure_spine_and_canal
+from .measure.spine import measure_spine, measure_spine_and_canal
 from .models.committee import Committee, describe_device, load_committee
 from .models.store import DEFAULT_MODEL
 from .report.ranges import load_tables, person_of, references_for, unused_rows
 from .segment.inference import ask_committee
 from .segment.spine import name_spine
 from .uncertainty.assess import assess
+from .uncertainty.calibration import Calibration, OtherWeightsError, read_calibration
 from .uncertainty.distinct import ensure_distinct
+from .uncertainty.intervals import add_intervals, member_spines, spreads
+from .uncertainty.territory import territories
 from .writing import write_case
 
 __all__ = ["AnalyzeOptions", "analyze"]
@@ -159,7 +164,11 @@ def _judge(volume: SpineVolume, committee: Committee, options: AnalyzeOptions, j
     with clock.stage("measure"):
         measurements, profile = measure_spine_and_canal(spine, array, info.contrast)
     with clock.stage("assess"):
-        assessment = assess(opinion, spine, info.notes)
+        calibration, info = _calibration(committee, info)
+        objects = territories(spine)
+        assessment = assess(opinion, spine, _doubts(info), calibration, objects)
+        spread = spreads(member_spines(opinion, spine, objects), _measure_again(calibration))
+        measurements = tuple(add_intervals(measurements, spread, calibration, assessment.distance))
     journey.finish("measure")
     return CaseResult(
         image=array,
@@ -182,6 +191,34 @@ def _with_references(
     references = references_for(result.input, person, tables)
     remarks = (*result.input.remarks, *unused_rows(result.measurements, references))
     return replace(result, references=references, input=replace(result.input, remarks=remarks))
+
+
+def _calibration(committee: Committee, info: InputInfo) -> tuple[Calibration | None, InputInfo]:
+    """The calibration of the model; what is to be said where there is none for these weights."""
+    card = committee.card
+    try:
+        found = read_calibration(card.folder, card.info.sha256)
+    except OtherWeightsError as error:
+        return None, replace(info, notes=(*info.notes, f"flags are not calibrated, values have no intervals: {error}"))
+    if found is None:
+        remark = (
+            f"model '{card.name}' has no calibration: bounds of flags are set by judgement, values have no intervals"
+        )
+        info = replace(info, remarks=(*info.remarks, remark))
+    return found, info
+
+
+def _measure_again(calibration: Calibration | None) -> Callable[[NamedSpine], list[Measurement]]:
+    """How members' masks are measured: only structures of which a measurement has an interval."""
+    structures = {key.split("|")[0] for key in calibration.intervals} if calibration else {s.value for s in Structure}
+    return lambda spine: measure_spine(spine, wanted=lambda structure, _level: structure.value in structures)
+
+
+def _doubts(info: InputInfo) -> tuple[str, ...]:
+    """What is odd about the input."""
+    if info.contrast is Contrast.UNKNOWN:
+        return (*info.notes, "contrast unknown: neither the header nor the tissues tell; set it with --contrast")
+    return info.notes
 
 
 def _settle_contrast(info: InputInfo, options: AnalyzeOptions, image: np.ndarray, spine: NamedSpine) -> InputInfo:
