@@ -22,6 +22,7 @@ __all__ = [
     "Code",
     "SegmentCodes",
     "codes_for",
+    "derivation_code",
     "interval_codes",
     "laterality_code",
     "level_code",
@@ -284,7 +285,8 @@ _QUANTITIES = {
     "index": _sct("118586006", "Ratio"),
     "slope": _sct("1483009", "Angle"),
     "deformity": _private("DEFORMITY", "Loss of vertebral body height"),
-    "asymmetry": _private("ASYMMETRY", "Difference of left and right relative to their mean"),
+    "area asymmetry": _private("ASYMMETRY_AREA", "Difference of left and right area relative to mean"),
+    "height asymmetry": _private("ASYMMETRY_HEIGHT", "Difference of left and right height relative to mean"),
     "space for the cord": Code("121206", "DCM", "Distance"),
     "signal": Code("110805", "DCM", "T2 Weighted MR Signal Intensity"),
     "von neumann entropy": _private("VN_ENTROPY", "Von Neumann entropy of committee agreement"),
@@ -323,14 +325,27 @@ _POSITIONS = {
     "middle": Code("C25569", "NCIt", "Middle"),
     "superior": _sct("264217000", "Superior"),
     "inferior": _sct("261089000", "Inferior"),
+    "upper": _sct("264217000", "Superior"),
+    "lower": _sct("261089000", "Inferior"),
+    "transverse": _sct("62824007", "Transverse"),
+    "ap": _private("ANTEROPOSTERIOR", "Anteroposterior"),
     "midline": _sct("261129000", "Midline"),
 }
 
 
 def position_code(name: str) -> Code | None:
-    """Code of the position that a quantity's first word names (``anterior`` in ``anterior height``), or None."""
-    first = name.lower().replace("-", " ").split()[:1]
-    return _POSITIONS.get(first[0]) if first else None
+    """Code of the position or direction that a quantity names (``anterior`` in ``anterior height``), or None."""
+    words = name.lower().replace("-", " ").split()
+    return next((_POSITIONS[word] for word in words if word in _POSITIONS), None)
+
+
+_DERIVATIONS = {"smallest": _sct("255605001", "Minimum"), "mean": _sct("373098007", "Mean")}
+
+
+def derivation_code(name: str) -> Code | None:
+    """Code of how a quantity comes from several values (``smallest`` in ``smallest area``), or None."""
+    first = name.lower().split()[:1]
+    return _DERIVATIONS.get(first[0]) if first else None
 
 
 _UNITS = {

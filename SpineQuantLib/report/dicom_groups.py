@@ -16,6 +16,7 @@ from highdicom.sr import (
     GraphicTypeValues3D,
     MeasurementProperties,
     MeasurementsAndQualitativeEvaluations,
+    MeasurementStatisticalProperties,
     NormalRangeProperties,
     NumContentItem,
     ReferencedSegment,
@@ -33,6 +34,7 @@ from ..anatomy.codes import (
     PRIVATE_SCHEME,
     Code,
     codes_for,
+    derivation_code,
     interval_codes,
     laterality_code,
     level_code,
@@ -44,12 +46,14 @@ from ..anatomy.codes import (
     vertebra_code,
 )
 from ..anatomy.labels import CORD_VALUE, Label
+from ..anatomy.reference import References
 from ..anatomy.structures import Side, Structure
 from ..case.grid import lps_to_ras
 from ..case.measurement import Geometry, Measurement
 from ..case.opinion import Score, Verdict
 from ..case.result import CaseResult
 from .dicom_identity import concept, new_uid
+from .ranges import Standing, standing
 
 __all__ = ["Group", "GroupWriter", "SegmentReference", "comment", "groups_of", "verdict_item"]
 
@@ -166,7 +170,10 @@ def _remarks(group: Group) -> list[str]:
         elif m.flag:
             remarks.append(f"{name}: {m.flag}")
         if m.source != "automatic":
-            remarks.append(f"{name}: {m.source}")
+            before = "" if m.automatic is None else f", automatic value {m.automatic:.3f} {m.unit}"
+            remarks.append(f"{name}: {m.source}{before}")
+        if m.grade:
+            remarks.append(f"{name}: {m.grade}")
         if m.value is not None and _interval(m) is None and (m.lower, m.upper) != (None, None):
             remarks.append(f"{name}: interval {m.lower} to {m.upper} {m.unit}")
     if group.score and group.score.reason:
@@ -181,17 +188,46 @@ def _interval(m: Measurement) -> tuple[float, float] | None:
     return m.value - m.lower, m.upper - m.value
 
 
-def _properties(m: Measurement) -> MeasurementProperties | None:
-    """TID 310: the interval, and the reference range in words."""
+def _property(name: Any, value: float, unit: str) -> NumContentItem:
+    """A number that belongs to a measured one."""
+    return NumContentItem(name, float(value), concept(unit_code(unit)), None, RelationshipTypeValues.HAS_PROPERTIES)
+
+
+def _rank(m: Measurement, found: Standing) -> MeasurementStatisticalProperties | None:
+    """TID 311: mean and standard deviation of the source's group, and where the value stands among them."""
+    values = [
+        (codes.SCT.MeanValueOfPopulation, found.reference.mean, m.unit),
+        (codes.DCM.StandardDeviationOfPopulation, found.reference.sd, m.unit),
+        (codes.DCM.ZScoreOfMeasurement, found.z, "1"),
+        (codes.DCM.PercentileRankingOfMeasurement, found.percentile, "%"),
+    ]
+    numbers = [_property(name, value, unit) for name, value, unit in values if value is not None]
+    if not numbers:
+        return None
+    group = found.reference.group or found.reference.short
+    return MeasurementStatisticalProperties(numbers, description=group, authority=found.reference.source)
+
+
+def _normal(m: Measurement, found: Standing | None) -> NormalRangeProperties | None:
+    """TID 312: the range in words, with its ends where the source calls them normal."""
+    if not m.reference:
+        return None
+    ends = (found.reference.low, found.reference.high) if found else (None, None)
+    names = (codes.SCT.NormalRangeLowerLimit, codes.SCT.NormalRangeUpperLimit)
+    numbers = [_property(name, end, m.unit) for name, end in zip(names, ends, strict=True) if end is not None]
+    return NormalRangeProperties(numbers, m.reference, found.reference.source if found else None)
+
+
+def _properties(m: Measurement, references: References) -> MeasurementProperties | None:
+    """TID 310: the range, where the value stands in it, and the interval."""
+    found = standing(m, references)
     properties = MeasurementProperties()
-    if m.reference:
-        properties.extend(NormalRangeProperties([], description=m.reference))
+    if found and (rank := _rank(m, found)):
+        properties.extend(rank)
+    if normal := _normal(m, found):
+        properties.extend(normal)
     for code, distance in zip(interval_codes(), _interval(m) or (), strict=False):
-        properties.append(
-            NumContentItem(
-                concept(code), float(distance), concept(unit_code(m.unit)), None, RelationshipTypeValues.HAS_PROPERTIES
-            )
-        )
+        properties.append(_property(concept(code), distance, m.unit))
     return properties if len(properties) else None
 
 
@@ -224,6 +260,8 @@ class GroupWriter:
         UIDs of the source images.
     algorithm : AlgorithmIdentification
         Who measured.
+    references : References
+        Ranges that the values are told with.
     """
 
     segments: Mapping[str, SegmentReference]
@@ -232,6 +270,7 @@ class GroupWriter:
     series: str
     frame_of_reference: str
     algorithm: AlgorithmIdentification
+    references: References
 
     def write(self, group: Group) -> MeasurementsAndQualitativeEvaluations | None:
         """Content items of a group, or None where it holds nothing."""
@@ -269,7 +308,7 @@ class GroupWriter:
         return items
 
     def _number(self, m: Measurement, group: Group, with_geometry: bool) -> CodedMeasurement:
-        position = position_code(m.name)
+        position, derivation = position_code(m.name), derivation_code(m.name)
         sites = [FindingSite(concept(site), None, concept(position)) for site in group.sites] if position else None
         place = [_coordinates(m.geometry, self.frame_of_reference)] if with_geometry and m.geometry else None
         return CodedMeasurement(
@@ -279,8 +318,9 @@ class GroupWriter:
             # The code names the quantity; the key keeps the words it was named by and is that of the markup.
             tracking_identifier=TrackingIdentifier(new_uid(), m.key),
             method=concept(method_code(m.method)),
+            derivation=concept(derivation) if derivation else None,
             finding_sites=sites,
-            properties=_properties(m),
+            properties=_properties(m, self.references),
             referenced_coordinates=place,
         )
 

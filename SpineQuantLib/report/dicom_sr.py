@@ -135,10 +135,12 @@ def write_sr(result: CaseResult, source_files: Sequence[Path], seg_path: Path, p
     """Write the measurements of a case as a DICOM structured report after TID 1500.
 
     One measurement group for each structure, level and side. A measurement carries its value, unit and method, the
-    distances of its interval's ends from the value, the reference range in words, and the line or contour it was
-    read from where the group has no segment of its own. A value that could not be measured is left out and named
-    with its reason in a comment of its group: the standard also knows an empty number with a reason as code, but
-    common readers stumble over it. The report is preliminary and unverified, and its observer is the software.
+    distances of its interval's ends from the value, its range (mean and standard deviation of the source's group, z
+    score and percentile, or limits of normal) with the source, and the line or contour it was read from where the
+    group has no segment of its own. A grade is a comment of its group, with the source of the cut-off. A value that
+    could not be measured is left out and named with its reason in a comment of its group: the standard also knows an
+    empty number with a reason as code, but common readers stumble over it. The report is preliminary and unverified,
+    and its observer is the software.
 
     Parameters
     ----------
@@ -169,6 +171,7 @@ def write_sr(result: CaseResult, source_files: Sequence[Path], seg_path: Path, p
         series=source.first.SeriesInstanceUID,
         frame_of_reference=segmentation.FrameOfReferenceUID,
         algorithm=_algorithm(result.model),
+        references=result.references,
     )
     groups = [items for items in map(writer.write, groups_of(result)) if items is not None]
     if not groups:

@@ -8,6 +8,8 @@ import pytest
 
 from SpineQuantLib.anatomy.reference import (
     MAX_AGE,
+    OPTIONAL_COLUMNS,
+    REQUIRED_COLUMNS,
     Person,
     References,
     ReferenceTableError,
@@ -203,3 +205,11 @@ def test_a_person_in_words_tells_no_great_age():
     assert Person("F", 54.2, 168).text == "female, 54 years, 168 cm"
     assert Person("M", MAX_AGE).text == "male, at least 90 years"
     assert Person().text == ""
+
+
+def test_the_example_of_the_documents_can_be_read(tmp_path):
+    text = (Path(__file__).resolve().parents[2] / "docs" / "reference-ranges.md").read_text(encoding="utf-8")
+    rows = load_references(table(tmp_path, text.split("```csv\n")[1].split("```")[0]))
+    assert [r.grade for r in rows] == ["", "narrow"]
+    for column in (*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS):
+        assert column in text

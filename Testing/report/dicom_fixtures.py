@@ -286,7 +286,14 @@ def _measured() -> tuple[Measurement, ...]:
             "mm",
             flag="cut by the field of view – 2 mm²",
         ),
-        Measurement(Structure.SPINE, "L1-S1", None, "lordosis", "Cobb", 41.0, "deg", source="corrected"),
+        Measurement(
+            *(Structure.FORAMEN, "L4-L5", right, "height", "narrowest sagittal section", 11.0, "mm", 10.5, 11.5),
+            reference="≥ 15 mm (called normal; spinebase.org)",
+            grade="moderate stenosis (spinebase.org)",
+        ),
+        Measurement(
+            *(Structure.SPINE, "L1-S1", None, "lordosis", "Cobb", 41.0, "deg"), source="corrected", automatic=38.25
+        ),
     )
 
 

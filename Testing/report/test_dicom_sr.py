@@ -82,6 +82,42 @@ def test_interval_and_reference_range(written):
     assert reference.TextValue == "6.7 ± 1.2 mm"
 
 
+def number_of(parent, code) -> tuple[float, str]:
+    (item,) = items(parent, code.value)
+    value = item.MeasuredValueSequence[0]
+    return value.FloatingPointValue, value.MeasurementUnitsCodeSequence[0].CodeValue
+
+
+def test_a_value_tells_where_it_stands_in_the_group_of_its_source(written):
+    *_, report = written
+    area = numbers(report)["canal_L4-L5_area_perpendicular-to-centre-line"]
+    assert number_of(area, codes.SCT.MeanValueOfPopulation) == (151.67, "mm2")
+    assert number_of(area, codes.DCM.StandardDeviationOfPopulation) == (53.59, "mm2")
+    assert number_of(area, codes.DCM.ZScoreOfMeasurement) == (pytest.approx((141 - 151.67) / 53.59), "1")
+    percentile, unit = number_of(area, codes.DCM.PercentileRankingOfMeasurement)
+    assert (percentile, unit) == (pytest.approx(42.1, abs=0.1), "%")
+    assert [i.TextValue for i in items(area, "121405")] == ["130 controls; with stenosis 80.0 ± 35.4"]
+    assert items(area, "121406")[0].TextValue.startswith("Lim YS")
+
+
+def test_levels_put_together_give_mean_and_sd_but_no_rank(written):
+    *_, report = written
+    height = numbers(report)["disc_L4-L5_height_Dabbs"]
+    assert number_of(height, codes.SCT.MeanValueOfPopulation) == (6.7, "mm")
+    assert not items(height, codes.DCM.ZScoreOfMeasurement.value)
+    assert not items(height, codes.DCM.PercentileRankingOfMeasurement.value)
+
+
+def test_limits_of_normal_and_grades_come_with_their_source(written):
+    *_, report = written
+    height = numbers(report)["foramen_right_L4-L5_height_narrowest-sagittal-section"]
+    assert number_of(height, codes.SCT.NormalRangeLowerLimit) == (15.0, "mm")
+    assert not items(height, codes.SCT.NormalRangeUpperLimit.value)
+    assert items(height, codes.DCM.NormalRangeAuthority.value)[0].TextValue.startswith("spinebase.org")
+    told = "height (narrowest sagittal section): moderate stenosis (spinebase.org)"
+    assert told in comments(groups(report)["foramen_right_L4-L5"])
+
+
 def test_an_interval_beside_its_value_is_told_in_words(written):
     *_, report = written
     assert not items(numbers(report)["foramen_right_L4-L5_height_pedicle-to-pedicle"], LOWER)
@@ -97,7 +133,7 @@ def test_an_absent_value_is_left_out_and_its_reason_told(written):
 def test_doubt_and_correction_are_told(written):
     *_, report = written
     assert comments(groups(report)["canal_L5"]) == ["AP diameter (mid-sagittal): edge of the scan"]
-    assert comments(groups(report)["spine_L1-S1"]) == ["lordosis (Cobb): corrected"]
+    assert comments(groups(report)["spine_L1-S1"]) == ["lordosis (Cobb): corrected, automatic value 38.250 deg"]
 
 
 @pytest.mark.parametrize(
