@@ -21,7 +21,7 @@ from .case.spine import NamedSpine
 from .images.contrast import contrast_from_tissues
 from .images.read import read_volume
 from .images.volume import SpineVolume
-from .measure.spine import measure_spine, measure_spine_and_canal
+from .measure.spine import measure_brief, measure_spine_and_canal
 from .models.committee import Committee, describe_device, load_committee
 from .models.store import DEFAULT_MODEL
 from .report.ranges import load_tables, person_of, references_for, unused_rows
@@ -211,7 +211,7 @@ def _calibration(committee: Committee, info: InputInfo) -> tuple[Calibration | N
 def _measure_again(calibration: Calibration | None) -> Callable[[NamedSpine], list[Measurement]]:
     """How members' masks are measured: only structures of which a measurement has an interval."""
     structures = {key.split("|")[0] for key in calibration.intervals} if calibration else {s.value for s in Structure}
-    return lambda spine: measure_spine(spine, wanted=lambda structure, _level: structure.value in structures)
+    return lambda spine: measure_brief(spine, lambda structure, _level: structure.value in structures)
 
 
 def _doubts(info: InputInfo) -> tuple[str, ...]:

@@ -91,6 +91,8 @@ class CanalCurve:
     ----------
     landmarks : Landmarks
         The spine.
+    between : bool
+        Also between the discs and bodies; without, the curve has their places alone and costs a fraction.
 
     Attributes
     ----------
@@ -100,11 +102,11 @@ class CanalCurve:
         Why there is none.
     """
 
-    def __init__(self, landmarks: Landmarks) -> None:
+    def __init__(self, landmarks: Landmarks, *, between: bool = True) -> None:
         self.reason = NOT_SEEN if landmarks.sac is None else "too little of the dural sac is seen"
         self.places: tuple[Place, ...] = ()
         if landmarks.sac is not None and landmarks.centre_line is not None:
-            self.places = tuple(_judged(_along(landmarks, landmarks.sac, landmarks.centre_line)))
+            self.places = tuple(_judged(_along(landmarks, landmarks.sac, landmarks.centre_line, between)))
 
     def at(self, level: str) -> Place | None:
         """The place of a disc or body; None where the centre line does not reach it."""
@@ -141,7 +143,7 @@ def _sacral(level: str) -> bool:
     return "-" not in level and vertebra_value(level) == SACRUM_VALUE
 
 
-def _along(landmarks: Landmarks, sac: Field, line: CentreLine) -> list[Place]:
+def _along(landmarks: Landmarks, sac: Field, line: CentreLine, between: bool) -> list[Place]:
     """Every place from the top down; the front of one between two levels is that of these two."""
     arc = line.arc
     known: list[tuple[float, np.ndarray]] = []
@@ -158,7 +160,7 @@ def _along(landmarks: Landmarks, sac: Field, line: CentreLine) -> list[Place]:
         places.append(Place(distance, point, _section(sac, point, tangent, frame.anterior), name))
     known.sort(key=lambda pair: pair[0])
     at, fronts = [d for d, _ in known] or [0.0], np.array([f for _, f in known] or [_ANTERIOR])
-    for distance in np.arange(_STEP, arc[-1] - 1e-6, _STEP):
+    for distance in np.arange(_STEP, arc[-1] - 1e-6, _STEP) if between else ():
         n = int(np.argmin(np.abs(arc[-1] - arc - distance)))
         front = np.array([np.interp(distance, at, fronts[:, c]) for c in range(3)])
         places.append(Place(float(distance), line.points[n], _section(sac, line.points[n], line.tangents[n], front)))
