@@ -284,7 +284,7 @@ class SpineQuantWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.runSection.note(self.logic.words(entry, event))
         for entry in self.logic.takeEnded():
             self._conclude(entry)
-        if wasRunning:
+        if wasRunning or self.logic.isRunning:
             self._updateRun()
 
     def _conclude(self, entry) -> None:

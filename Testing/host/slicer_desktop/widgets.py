@@ -26,8 +26,6 @@ _HEADER = 26
 class ctkCollapsibleButton(QWidget):
     """A titled box that folds away; the title is painted, the contents lie below it."""
 
-    contentsCollapsed = Signal(bool)
-
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._text, self._collapsed, self._hidden = "", False, []
@@ -57,7 +55,6 @@ class ctkCollapsibleButton(QWidget):
                 child.show()
         self.setMaximumHeight(_HEADER if collapsed else 16777215)
         self.updateGeometry()
-        self.contentsCollapsed.emit(collapsed)
 
     text = Property(str, _get_text, _set_text)
     collapsed = Property(bool, _get_collapsed, _set_collapsed)
