@@ -8,10 +8,14 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional
 
+from ..anatomy.structures import NetworkClass
 from . import degrade
 from .degrade import uniform
 
 __all__ = ["AugmentConfig", "random_patch"]
+
+_BETWEEN = (1 << NetworkClass.DISC) | (1 << NetworkClass.FORAMEN)
+"""Bits of what lies between two vertebrae, where one slips on the next."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +33,9 @@ class AugmentConfig:
     flip : float
         Chance that right and left change places: one class stands for the foramina of both sides.
     slip : float
-        Chance that what lies above some row slides forwards or backwards against what lies below, as in listhesis,
-        and that a band of rows is squeezed or widened, as where a disc is narrow: healthy volumes show neither.
+        Chance that what lies above a disc or foramen slides forwards or backwards against what lies below, as in
+        listhesis, and that a band of rows is squeezed or widened, as where a disc is narrow: healthy volumes show
+        neither.
     synth, remap : float
         Chance of new mean intensities for every label and tissue, and else of a new grey scale.
     gamma : float
@@ -55,7 +60,7 @@ class AugmentConfig:
     slice_scale: float = 0.25
     shear: float = 0.012
     flip: float = 0.5
-    slip: float = 0.25
+    slip: float = 0.35
     synth: float = 0.1
     remap: float = 0.25
     gamma: float = 0.35
@@ -88,14 +93,13 @@ def _rotation(angles: tuple[float, float, float]) -> torch.Tensor:
     return out
 
 
-def _slip(offsets: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
-    """Offsets (3, k, j, i) in pixels after a step in i and a change of scale in j about a random row.
+def _slip(offsets: torch.Tensor, row: float, rng: torch.Generator) -> torch.Tensor:
+    """Offsets (3, k, j, i) in pixels after a step in i and a change of scale in j about a row.
 
     The displacement is A·tanh((j − j0)/w): at most 7 pixels to either side for the slip, and for the scale a factor
     between 0.5 and 2 in the band, so that no row is folded over another.
     """
     rows = offsets[1]
-    row = float(rows.max()) * uniform(-0.6, 0.6, rng)
     width = uniform(3, 12, rng)
     step = torch.tanh((rows - row) / width)
     out = offsets.clone()
@@ -110,6 +114,7 @@ def _sample_points(
     patch: tuple[int, int, int],
     cfg: AugmentConfig,
     rng: torch.Generator,
+    slip_row: float | None,
 ) -> torch.Tensor:
     """Voxel indices (k, j, i) of the volume under each voxel of a randomly placed patch; (3, *patch)."""
     mm = torch.tensor(spacing)
@@ -131,8 +136,8 @@ def _sample_points(
         stretch[0] = -stretch[0]
     axes = [torch.arange(n, dtype=torch.float32) - (n - 1) / 2 for n in patch]
     offsets = torch.stack(torch.meshgrid(*axes, indexing="ij"))
-    if _chance(cfg.slip, rng):
-        offsets = _slip(offsets, rng)
+    if slip_row is not None:
+        offsets = _slip(offsets, slip_row / float(stretch[1]), rng)
     shear = torch.eye(3) + cfg.shear * torch.randn((3, 3), generator=rng) * (1 - torch.eye(3))
     matrix = torch.diag(1 / mm) @ _rotation(angles) @ shear @ torch.diag(mm * stretch)
     return (matrix @ offsets.reshape(3, -1)).reshape(3, *patch) + centre.view(3, 1, 1, 1)
@@ -179,6 +184,23 @@ def _intensity(
     return image * math.exp(uniform(-0.2, 0.2, rng)) + uniform(-0.2, 0.2, rng)
 
 
+def _place(target: torch.Tensor, cfg: AugmentConfig, rng: torch.Generator) -> tuple[torch.Tensor, float | None]:
+    """Centre of a patch in voxels (k, j, i), and how many rows below it something slips; None where nothing does."""
+    shape = torch.tensor(target.shape, dtype=torch.float32)
+    certain = target & (target - 1) == 0
+    slipping = _chance(cfg.slip, rng)
+    labelled = torch.nonzero(certain & (target & _BETWEEN > 0)) if slipping else torch.zeros((0, 3))
+    slipping = len(labelled) > 0
+    if not slipping:
+        labelled = torch.nonzero(certain & (target > 1))
+    if not (slipping or (len(labelled) and _chance(cfg.on_spine, rng))):
+        return torch.rand(3, generator=rng) * (shape - 1), None
+    near = labelled[int(torch.randint(len(labelled), (), generator=rng))].float()
+    centre = near + torch.randn(3, generator=rng) * torch.tensor([2.0, 15.0, 15.0])
+    centre[0] = (centre[0] + (shape[0] - 1) / 2) / 2
+    return centre, float(near[1] - centre[1]) if slipping else None
+
+
 def random_patch(
     image: torch.Tensor,
     target: torch.Tensor,
@@ -209,14 +231,7 @@ def random_patch(
     image, target : torch.Tensor
         (1, *patch) float32 and (*patch) uint8.
     """
-    shape = torch.tensor(image.shape, dtype=torch.float32)
-    labelled = torch.nonzero((target & (target - 1) == 0) & (target > 1))
-    if len(labelled) and _chance(cfg.on_spine, rng):
-        pick = int(torch.randint(len(labelled), (), generator=rng))
-        centre = labelled[pick].float() + torch.randn(3, generator=rng) * torch.tensor([2.0, 15.0, 15.0])
-        centre[0] = (centre[0] + (shape[0] - 1) / 2) / 2
-    else:
-        centre = torch.rand(3, generator=rng) * (shape - 1)
-    points = _sample_points(centre, spacing, patch, cfg, rng)
+    centre, slip_row = _place(target, cfg, rng)
+    points = _sample_points(centre, spacing, patch, cfg, rng, slip_row)
     view, labels = _geometry(image, target, points)
     return _intensity(view, labels, spacing[0], cfg, rng)[None], labels
