@@ -115,10 +115,13 @@ def _write_dicom(result: CaseResult, folder: Path) -> CaseResult:
     """Write SEG and SR; a series that they cannot refer to costs these two files and not the case."""
     folder.mkdir()
     try:
+        if not result.input.files:
+            raise InputError("the images that were analysed are not where they were; say where they are now")
         write_seg(result, result.input.files, folder / "seg.dcm")
         write_sr(result, result.input.files, folder / "seg.dcm", folder / "sr.dcm")
     except (InputError, UnsuitableError) as error:
         note = f"DICOM SEG and SR were not written: {error}"
         log.warning(note)
-        return replace(result, input=replace(result.input, notes=(*result.input.notes, note)))
+        notes = tuple(dict.fromkeys((*result.input.notes, note)))
+        return replace(result, input=replace(result.input, notes=notes))
     return result

@@ -96,17 +96,22 @@ class CanalCurve:
 
     Attributes
     ----------
-    places : tuple of Place
-        From the top down; empty where there is no sac.
     reason : str
         Why there is none.
     """
 
     def __init__(self, landmarks: Landmarks, *, between: bool = True) -> None:
         self.reason = NOT_SEEN if landmarks.sac is None else "too little of the dural sac is seen"
-        self.places: tuple[Place, ...] = ()
-        if landmarks.sac is not None and landmarks.centre_line is not None:
-            self.places = tuple(_judged(_along(landmarks, landmarks.sac, landmarks.centre_line, between)))
+        self._landmarks = landmarks
+        self._between = between
+
+    @cached_property
+    def places(self) -> tuple[Place, ...]:
+        """From the top down; empty where there is no sac. Cut when asked for: not every measurement needs them."""
+        landmarks = self._landmarks
+        if landmarks.sac is None or landmarks.centre_line is None:
+            return ()
+        return tuple(_judged(_along(landmarks, landmarks.sac, landmarks.centre_line, self._between)))
 
     def at(self, level: str) -> Place | None:
         """The place of a disc or body; None where the centre line does not reach it."""

@@ -87,12 +87,16 @@ def measure_brief(spine: NamedSpine, wanted: Wanted | None = None) -> list[Measu
 
 
 def measure_spine_and_canal(
-    spine: NamedSpine, image: np.ndarray | None = None, contrast: Contrast = Contrast.UNKNOWN
+    spine: NamedSpine,
+    image: np.ndarray | None = None,
+    contrast: Contrast = Contrast.UNKNOWN,
+    *,
+    wanted: Wanted | None = None,
 ) -> tuple[list[Measurement], CanalProfile | None]:
     """Measurements as of :func:`measure_spine`, and the profile of the dural sac; None where there is no sac."""
     landmarks = Landmarks(spine)
     curve = CanalCurve(landmarks)
-    return _rows(landmarks, curve, SignalReader(landmarks, image, contrast), _everything), profile_of(curve)
+    return _rows(landmarks, curve, SignalReader(landmarks, image, contrast), wanted or _everything), profile_of(curve)
 
 
 def _rows(landmarks: Landmarks, curve: CanalCurve, signals: SignalReader, wanted: Wanted) -> list[Measurement]:

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from ..anatomy.structures import Structure
+from ..case.canal_profile import CanalProfile
 from ..case.measurement import Measurement
 from ..case.result import CaseResult
-from ..measure.spine import measure_spine
+from ..measure.spine import measure_spine, measure_spine_and_canal
 
-__all__ = ["measure", "measured"]
+__all__ = ["measure", "measure_with_sac", "measured"]
 
 
 def measure(result: CaseResult, wanted: Callable[[Structure, str], bool] | None = None) -> list[Measurement]:
@@ -18,6 +19,14 @@ def measure(result: CaseResult, wanted: Callable[[Structure, str], bool] | None 
     return measure_spine(result.spine, result.image, result.input.contrast, wanted=wanted)
 
 
+def measure_with_sac(
+    result: CaseResult, wanted: Callable[[Structure, str], bool]
+) -> tuple[list[Measurement], CanalProfile | None]:
+    """Rows as of :func:`measure`, and the profile of the dural sac."""
+    return measure_spine_and_canal(result.spine, result.image, result.input.contrast, wanted=wanted)
+
+
 def measured(result: CaseResult) -> CaseResult:
     """The case with everything measured from its masks."""
-    return replace(result, measurements=tuple(measure(result)))
+    rows, profile = measure_with_sac(result, lambda _structure, _level: True)
+    return replace(result, measurements=tuple(rows), canal_profile=profile)

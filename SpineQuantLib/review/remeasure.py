@@ -11,7 +11,7 @@ from ..anatomy.structures import Structure
 from ..case.measurement import Measurement
 from ..case.spine import NamedSpine
 from .lines import follow
-from .measuring import measure
+from .measuring import measure, measure_with_sac
 from .rows import corrected
 from .state import State, identity, place_may_change, same, single_rows
 
@@ -81,7 +81,11 @@ def remeasured(before: State, after: State, touched: Touched) -> State:
     hand = set(after.by_hand)
     automatic = dict(after.automatic)
     single = single_rows(rows.values())
-    measured = measure(after.result, touched.depends)
+    if touched.sac:
+        measured, profile = measure_with_sac(after.result, touched.depends)
+        after = replace(after, result=replace(after.result, canal_profile=profile))
+    else:
+        measured = measure(after.result, touched.depends)
     for fresh in measured:
         own = touched.itself(fresh)
         key = fresh.key
