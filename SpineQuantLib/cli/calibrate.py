@@ -27,7 +27,7 @@ def calibrate(
         float, typer.Option(help="Share of true values that an interval shall hold.", min=0.5, max=0.99)
     ] = 0.9,
     minutes: Annotated[float | None, typer.Option(help="Begin no further degradation after so many minutes.")] = None,
-    jobs: Annotated[int, typer.Option(help="Processes of one thread each.", min=1)] = 2,
+    jobs: Annotated[int, typer.Option(help="Processes of one thread each; 0: this one.", min=0)] = 2,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "cpu",
 ) -> None:
     """Calibrate flags, intervals and probabilities of a model on its validation volumes."""

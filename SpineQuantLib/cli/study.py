@@ -42,7 +42,7 @@ class StudyProgress:
 _Index = Annotated[Path, typer.Argument(help="CSV of labelled volumes, as for train; those of split 'validation'.")]
 _Model = Annotated[str, typer.Option(help="Shipped model, or path of a model folder.")]
 _Output = Annotated[Path, typer.Option("--output", "-o", help="Folder for the report, its tables and what is kept.")]
-_Jobs = Annotated[int, typer.Option(help="Processes of one thread each.", min=1)]
+_Jobs = Annotated[int, typer.Option(help="Processes of one thread each; 0: this one.", min=0)]
 _Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
 
 

@@ -136,7 +136,7 @@ def _flag_evidence(flags: FlagStudy) -> dict[str, Any]:
         "trade_off": _trade_off(table, flags.winner),
         "missed": {
             "n": int(table["missed"].sum()),
-            "announced": int((table["missed"] & table["announced"]).sum()),
+            "announced": int((table["missed"] & (table["announced"] | table["case_failed"])).sum()),
         },
     }
 

@@ -101,7 +101,7 @@ def study_coverage(table: pd.DataFrame, coverage: float) -> CoverageStudy:
         _summary(clean, ["structure", "name", "method", "unit", "kind"]),
         _summary(clean, ["structure", "level", "kind"]),
         _summary(clean, ["structure", "kind"]),
-        _summary(found[found["family"] != "clean"], ["family", "structure"]),
+        _summary(found[found["family"] != "clean"], ["family", "kind"]),
     )
 
 

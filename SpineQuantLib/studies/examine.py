@@ -13,7 +13,7 @@ from ..anatomy.levels import is_unnamed, vertebra_value
 from ..anatomy.structures import Structure
 from ..case.errors import UnsuitableError
 from ..case.measurement import Measurement
-from ..case.opinion import CommitteeOpinion
+from ..case.opinion import CommitteeOpinion, Verdict
 from ..case.spine import NamedSpine
 from ..measure.spine import measure_brief, measure_spine
 from ..models.committee import Committee
@@ -67,6 +67,8 @@ class CaseRecord:
         How it was made worse; empty and 0 if it was not.
     refused : str
         Why nothing was made of it; empty where a spine was found.
+    failed : bool
+        Whether the case fails by bounds that no calibration had a part in.
     named : bool
         Whether its levels were named.
     right_names : bool or None
@@ -89,6 +91,7 @@ class CaseRecord:
     grade: int = 0
     words: str = ""
     refused: str = ""
+    failed: bool = False
     named: bool = False
     right_names: bool | None = None
     objects: list[ObjectRecord] = field(default_factory=list)
@@ -157,6 +160,7 @@ def _judge(
     if not sample.truths:
         return
     assessment = assess(opinion, spine, calibration=calibration, objects=objects)
+    record.failed = assess(opinion, spine, objects=objects).verdict is Verdict.FAIL
     record.objects = judge_objects(spine, assessment, sac_territories(spine), sample.truths)
     record.right_names = _right(spine, sample.truths[0]) if spine.naming.named else None
     if record.grade <= 1:

@@ -64,7 +64,8 @@ def _flags(document: Document, calibration: Calibration) -> None:
             f"{cell(whole['specificity'], percent=True)} carry none (wanted: at least "
             f"{100 * wish['specificity']:.0f} %, {reached[1]}). Bounds are set for the first of the two: where both "
             "cannot be had, rather one flag too many than a bad object missed. A missed object counts as flagged where "
-            f"the case says that it was not seen: {evidence['missed']['announced']} of {evidence['missed']['n']}."
+            f"the case says that it was not seen ({evidence['missed']['announced']} of {evidence['missed']['n']}), any "
+            "object where the whole case fails or is refused."
         ),
     )
     rows = [[name, *_detected(found)] for name, found in evidence["flags"].items()]
@@ -217,7 +218,7 @@ def _intervals(document: Document, calibration: Calibration) -> None:
     if found["degraded"]:
         document.add(
             Text("The same intervals on mildly degraded volumes, which no rule was fitted on:"),
-            _coverage_table(found["degraded"], ("family", "structure")),
+            _coverage_table(found["degraded"], ("family", "kind")),
         )
 
 

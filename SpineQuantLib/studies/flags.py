@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy.optimize import isotonic_regression
 
 from ..anatomy.structures import Structure
 from ..uncertainty.thresholds import SCORES, Thresholds, confidence_of
@@ -25,7 +26,7 @@ _FEW = 8
 
 
 def object_table(records: Sequence[CaseRecord]) -> pd.DataFrame:
-    """One row an object: case, subject, family, grade, structure, level, side, dice, missed, announced, scores."""
+    """One row an object: its case, its name, ``dice``, ``missed``, ``announced``, ``case_failed``, and its scores."""
     rows = [
         {
             "case": r.key,
@@ -40,13 +41,14 @@ def object_table(records: Sequence[CaseRecord]) -> pd.DataFrame:
             "dice": o.dice,
             "missed": o.missed,
             "announced": o.announced,
+            "case_failed": r.failed or bool(r.refused),
             **{name: o.scores.get(name, math.nan) for name in SCORES},
         }
         for r in records
         for o in r.objects
     ]
     columns = ["case", "subject", "kind", "contrast", "family", "grade", "structure", "level", "side", "dice"]
-    return pd.DataFrame(rows, columns=[*columns, "missed", "announced", *SCORES])
+    return pd.DataFrame(rows, columns=[*columns, "missed", "announced", "case_failed", *SCORES])
 
 
 def _confidence(table: pd.DataFrame, name: str) -> np.ndarray:
@@ -84,7 +86,7 @@ def fit_thresholds(table: pd.DataFrame, score: str, wish: float = WISH[0]) -> Th
     -------
     Thresholds
         An object passes above ``enough``, below which the wished share of bad objects lies; it fails below
-        ``least``, where at least half of those that are as unsure or less sure have a Dice below 0.5. A structure
+        ``least``, where a Dice below 0.5 is to be expected of one that is so unsure. A structure
         with too few objects takes its bounds from all structures together.
     """
     seen = table[~table["missed"] & table[score].notna()]
@@ -103,21 +105,25 @@ def fit_thresholds(table: pd.DataFrame, score: str, wish: float = WISH[0]) -> Th
 
 
 def _failing(confidence: np.ndarray, dice: np.ndarray) -> float:
-    """Largest confidence up to which at least half of the objects have a Dice below 0.5."""
+    """Largest confidence at which a Dice below 0.5 is to be expected, by isotonic regression."""
     order = np.argsort(confidence, kind="stable")
-    share = np.cumsum(dice[order] < _FAILED) / np.arange(1, len(dice) + 1)
-    hit = np.flatnonzero(share >= 0.5)
+    expected = isotonic_regression(dice[order]).x
+    hit = np.flatnonzero(expected < _FAILED)
     return float(confidence[order][hit[-1]]) if len(hit) else float(confidence.min()) - 1e-3
 
 
 def _flagged(table: pd.DataFrame, thresholds: Thresholds) -> np.ndarray:
-    """Whether each object carries a flag; a missed one does where the case says that it was not seen."""
+    """Whether a reader is warned of each object.
+
+    By its own flag; a missed one where the case says that it was not seen; all of them where the case fails.
+    """
     bounds = np.array(
         [confidence_of(thresholds.score, thresholds.enough[Structure(s)]) for s in table["structure"]], float
     )
     unsure = ~(_confidence(table, thresholds.score) >= bounds)
     missed = table["missed"].to_numpy(bool)
-    return np.where(missed, table["announced"].to_numpy(bool), unsure)
+    own = np.where(missed, table["announced"].to_numpy(bool), unsure)
+    return own | table["case_failed"].to_numpy(bool)
 
 
 @dataclass(frozen=True)

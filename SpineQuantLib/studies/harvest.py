@@ -73,7 +73,7 @@ class HarvestConfig:
     each : int
         Degradations of each volume; chosen so that over the volumes every step has its turn.
     jobs : int
-        Processes, of one thread each.
+        Processes, of one thread each; 0 does everything in this one.
     device : str
         As for :func:`~SpineQuantLib.models.committee.load_committee`.
     minutes : float or None
@@ -244,6 +244,13 @@ def _run(config: HarvestConfig, what: str, tasks: Iterable[tuple], progress: Pro
     """Results of (function, *arguments), in any order."""
     tasks = list(tasks)
     results = []
+    if not config.jobs:
+        _start(config.model, config.device)
+        for n, (function, *arguments) in enumerate(tasks, start=1):
+            results.append(function(*arguments))
+            if progress:
+                progress(what, n, len(tasks))
+        return results
     with ProcessPoolExecutor(
         min(config.jobs, max(len(tasks), 1)),
         mp_context=multiprocessing.get_context("spawn"),

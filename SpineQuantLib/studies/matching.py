@@ -11,7 +11,7 @@ from ..anatomy.labels import CANAL_VALUE, describe
 from ..anatomy.structures import Structure
 from ..case.opinion import Assessment, Score, Verdict
 from ..case.spine import NamedSpine
-from ..uncertainty.territory import Territory
+from ..uncertainty.territory import Territory, level_rows
 from ..uncertainty.thresholds import SCORES
 from .truth import Truth
 
@@ -108,7 +108,7 @@ def judge_objects(
         # Bodies and discs are the same for all raters.
         kinds = _SINGLE if n == 0 else (Structure.FORAMEN,)
         records = [r for kind in kinds for r in _judge_kind(kind, spine, assessment, scores, truth)]
-        records += _judge_sac(spine, scores, sac, truth)
+        records += _judge_sac(spine, assessment, scores, sac, truth)
         for record in records:
             rated.setdefault((record.structure, record.level, record.side), []).append(record)
     return [_mean(records) for records in rated.values()]
@@ -142,7 +142,9 @@ def _judge_kind(
             records.append(ObjectRecord(structure.value, level, side.value if side else "", dice, _values(score)))
             continue
         upper = names.get(level.split("-")[0])
-        announced = any(
+        # What lies above or below all that was found is announced where the case says that its view ends there.
+        beyond = upper is None and any(reason.startswith("field of view") for reason in assessment.reasons)
+        announced = beyond or any(
             s.structure is structure
             and s.mean_dice is None
             and s.verdict is not Verdict.PASS
@@ -165,6 +167,7 @@ def _judge_kind(
 
 def _judge_sac(
     spine: NamedSpine,
+    assessment: Assessment,
     scores: dict[tuple[Structure, str, object], Score],
     sac: Sequence[Territory],
     truth: Truth,
@@ -172,15 +175,22 @@ def _judge_sac(
     true = truth.labels == CANAL_VALUE
     if not true.any():
         return []
+    kind = Structure.CANAL.value
     if not spine.has(CANAL_VALUE):
-        return [ObjectRecord(Structure.CANAL.value, "", "", 0.0, {}, missed=True, announced=True)]
+        return [ObjectRecord(kind, "", "", 0.0, {}, missed=True, announced=True)]
     names, known = name_map(spine, truth), truth.known(Structure.CANAL)
+    stretches = {t.level: t for t in sac}
     records = []
-    for territory in sac:
-        upper = names.get(territory.level.split("-")[0])
-        if upper is None or known[territory.box].mean() < _LEAST_KNOWN:
+    for level, rows in level_rows(spine).items():
+        upper = names.get(level.split("-")[0])
+        if upper is None:
             continue
-        score = scores[Structure.CANAL, territory.level, None]
-        dice = _dice(territory.own, true[territory.box], known[territory.box])
-        records.append(ObjectRecord(Structure.CANAL.value, upper, "", dice, _values(score)))
+        if level in stretches:
+            t = stretches[level]
+            if known[t.box].mean() >= _LEAST_KNOWN:
+                dice = _dice(t.own, true[t.box], known[t.box])
+                records.append(ObjectRecord(kind, upper, "", dice, _values(scores[Structure.CANAL, level, None])))
+        elif true[:, rows].any():
+            told = any(reason.startswith("the dural sac near") for reason in assessment.reasons)
+            records.append(ObjectRecord(kind, upper, "", 0.0, {}, missed=True, announced=told))
     return records

@@ -13,7 +13,7 @@ from ..anatomy.structures import CLASSES_OF, Structure
 from ..case.opinion import CommitteeOpinion
 from ..case.spine import NamedSpine
 
-__all__ = ["Territory", "class_masks", "sac_territories", "territories"]
+__all__ = ["Territory", "class_masks", "level_rows", "sac_territories", "territories"]
 
 _MARGIN = 6.0
 
