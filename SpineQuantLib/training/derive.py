@@ -28,14 +28,20 @@ _REACH = 9.0
 
 
 def _hull(u: np.ndarray, v: np.ndarray, sampling: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
-    """Gap between two bodies on a sagittal slice (nj, ni), and the distance of each pixel from the nearer body, mm."""
-    to_u = ndimage.distance_transform_edt(~u, sampling)
-    to_v = ndimage.distance_transform_edt(~v, sampling)
-    gap_u, gap_v = to_v[u].min(), to_u[v].min()
-    ends = (u & (to_v < gap_u + _REACH)) | (v & (to_u < gap_v + _REACH))
-    hull = convex_hull_image(ends) & ~u & ~v
+    """Gap between two bodies on a sagittal slice (nj, ni), and in it the distance from the nearer body in mm."""
+    rows, columns = (np.flatnonzero((u | v).any(axis=axis)) for axis in (1, 0))
+    box = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
+    inner_u, inner_v = u[box], v[box]
+    to_u = ndimage.distance_transform_edt(~inner_u, sampling)
+    to_v = ndimage.distance_transform_edt(~inner_v, sampling)
+    gap_u, gap_v = to_v[inner_u].min(), to_u[inner_v].min()
+    ends = (inner_u & (to_v < gap_u + _REACH)) | (inner_v & (to_u < gap_v + _REACH))
+    inner = convex_hull_image(ends) & ~inner_u & ~inner_v
     # Between the endplates only: beside a body the hull follows its waist, which is no disc.
-    return hull & (np.abs(to_u - to_v) < 0.85 * (to_u + to_v)), np.minimum(to_u, to_v)
+    inner &= np.abs(to_u - to_v) < 0.85 * (to_u + to_v)
+    hull, nearer = np.zeros(u.shape, bool), np.zeros(u.shape)
+    hull[box], nearer[box] = inner, np.minimum(to_u, to_v)
+    return hull, nearer
 
 
 def gap_between(upper: np.ndarray, lower: np.ndarray, spacing: tuple[float, float, float]) -> np.ndarray:

@@ -137,7 +137,7 @@ def test_measurements_of_the_same_mask_have_no_error(phantom: Phantom, volume: L
     pairs = pair_frame(pair_committee(volume, predicted(drawn), references, manual))
     assert pairs["error"].abs().max() < 1e-9
     assert set(pairs["reference"]) == {DRAWN, BETWEEN_BODIES}
-    assert {"disc", "canal", "foramen", "vertebra"} == set(pairs["structure"])
+    assert {"disc", "canal", "foramen", "vertebra", "spine"} == set(pairs["structure"])
     only_disc_heights = pairs[pairs["reference"] == BETWEEN_BODIES]["measurement"]
     assert "depth" not in set(only_disc_heights)
     table = measure_table(pairs)

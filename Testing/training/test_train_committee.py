@@ -12,6 +12,8 @@ import SimpleITK as sitk
 from SpineQuantLib.case.errors import InputError
 from SpineQuantLib.models.committee import load_committee
 from SpineQuantLib.training.committee import CommitteeConfig, train_committee
+from SpineQuantLib.training.evaluation import predict
+from SpineQuantLib.training.evaluation.run import evaluate_index
 
 
 @pytest.fixture
@@ -49,12 +51,31 @@ def test_a_committee_is_trained_scored_and_packed(config: Path) -> None:
     card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
     assert card["training"]["steps"] == 2
     assert {m["structure"] for m in card["validation"]["masks"]} == {"body", "disc"}
-    assert "| b | T2 | labels | body |" in (folder / "CARD.md").read_text(encoding="utf-8")
+    text = (folder / "CARD.md").read_text(encoding="utf-8")
+    assert "| b | T2 | labels | body |" in text
+    assert "learning_curves.png" in text
+    assert (folder / "learning_curves.png").exists()
+    _check_evaluation(config.parent / "run" / "evaluation", str(folder), config.parent / "index.csv")
 
 
-def test_called_again_it_trains_nothing_anew(config: Path) -> None:
+def _check_evaluation(output: Path, model: str, index: Path) -> None:
+    """What an evaluation leaves behind, and what it refuses."""
+    written = {p.name for p in output.iterdir()}
+    assert {"EVALUATION.md", "evaluation.json", "masks.csv", "measurements.csv", "names.csv", "pictures"} <= written
+    record = json.loads((output / "evaluation.json").read_text(encoding="utf-8"))
+    assert len(record["model"]["sha256"]) == 64
+    assert (record["volumes"], record["subjects"]) == (1, 1)
+    assert [p.name for p in (output / "pictures").iterdir()] == ["worst_b.png"]
+    with pytest.raises(InputError, match="choose one of"):
+        evaluate_index(model, index, output, split="test")
+    with pytest.raises(InputError, match="cannot be used"):
+        evaluate_index(model, index.with_name("none.csv"), output)
+
+
+def test_called_again_it_trains_and_predicts_nothing_anew(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = CommitteeConfig.read(config)
     folder = train_committee(settings, device="cpu")
+    monkeypatch.setattr(predict, "judge", lambda *_: pytest.fail("the prediction was kept, but made again"))
     first = {p.name: p.read_bytes() for p in folder.glob("*.safetensors")}
     stamps = {p: p.stat().st_mtime_ns for p in (settings.output / "checkpoints").iterdir()}
     train_committee(settings, device="cpu")

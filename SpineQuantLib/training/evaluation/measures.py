@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ...anatomy.structures import Structure
+from ...anatomy.structures import NetworkClass, Structure
 from ...case.measurement import Measurement
 from ...measure.spine import measure_spine
 from ..collect import LabelledVolume
@@ -16,7 +16,12 @@ __all__ = ["BETWEEN_BODIES", "DRAWN", "MeasurePair", "measure_references", "pair
 
 DRAWN = "drawn"
 BETWEEN_BODIES = "gap between drawn bodies"
-_BY_RATERS = (Structure.CANAL, Structure.FORAMEN)
+_CLASS = {
+    Structure.CANAL: NetworkClass.CANAL,
+    Structure.FORAMEN: NetworkClass.FORAMEN,
+    Structure.DISC: NetworkClass.DISC,
+}
+"""Class that an annotator must speak about for a structure to be theirs; bodies for all others."""
 _GAP_HEIGHTS = ("height", "anterior height", "middle height", "posterior height", "mean height")
 """What the gap between bodies tells of a disc; its ends it does not."""
 
@@ -66,7 +71,7 @@ class MeasurePair:
 def _key(m: Measurement, names: dict[str, str] | None = None) -> Key | None:
     """What a row is about; None where its level has no counterpart."""
     level = m.level
-    if names is not None:
+    if names is not None and level:
         parts = level.split("-")
         if any(p not in names for p in parts):
             return None
@@ -81,13 +86,12 @@ def measure_references(references: tuple[Reference, ...]) -> dict[str, dict[Key,
     """
     labels = references[0]
     out: dict[str, dict[Key, tuple[Measurement, str]]] = {}
-    own = set(labels.classes)
     for reference in references:
         rows = measure_spine(reference_spine(labels, None if reference is labels else reference))
         found = {}
         for row in rows:
-            by_rater = row.structure in _BY_RATERS
-            if row.value is None or (by_rater == (reference is labels) and len(own) < 5):
+            spoken = _CLASS.get(row.structure, NetworkClass.BODY) in reference.classes
+            if row.value is None or not spoken:
                 continue
             basis = DRAWN
             if row.structure is Structure.DISC and labels.derived:

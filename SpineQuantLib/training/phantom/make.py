@@ -22,7 +22,7 @@ from .frames import Lattice, rotation
 from .paint import Anatomy, paint
 from .scan import scan
 from .spec import PhantomSpec
-from .truth import true_measurements
+from .truth import UPRIGHT, true_measurements
 
 __all__ = ["Phantom", "make_phantom", "save_phantom"]
 
@@ -74,7 +74,8 @@ class Phantom:
     def truth(self) -> tuple[Measurement, ...]:
         """True value of every measurement whose structure lies in the field of view, without intervals."""
         column = self.anatomy.column
-        return true_measurements(column.bodies, column.discs, self.anatomy.foramina, self.anatomy.sac, self._in_view)
+        shapes = column.bodies, column.discs, self.anatomy.foramina, self.anatomy.sac
+        return true_measurements(*shapes, self._in_view, rotation(self.spec.patient_rotation).T @ UPRIGHT)
 
     def true_value(self, structure: Structure, level: str, name: str, method: str, side: Side | None = None) -> float:
         """One true value; KeyError where the phantom does not show it."""

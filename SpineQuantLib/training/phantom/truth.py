@@ -13,6 +13,7 @@ from scipy import ndimage
 
 from ...anatomy.structures import Side, Structure
 from ...case.measurement import Measurement
+from .alignment import between_endplates, true_alignment
 from .canal import Sac
 from .foramen import Foramen
 from .frames import Frame, Points
@@ -22,16 +23,26 @@ __all__ = ["true_measurements"]
 
 MID_SAGITTAL = "mid-sagittal"
 PERPENDICULAR = "perpendicular to centre line"
+MID_PLANE = "mid-plane"
+CORNER_LINE = "corner line"
 NARROWEST = "narrowest sagittal section"
 SOFT_VOXELS = "soft voxels"
 _STEP = 0.1
 _STEP_VOLUME = 0.4
 
+UPRIGHT = np.array([0.0, 0.0, 1.0])
+"""The scanner's long axis of a patient who lies straight, in the body frame."""
+
 InView = Callable[[np.ndarray], bool]
 
 
 def true_measurements(
-    bodies: tuple[Body, ...], discs: tuple[Disc, ...], foramina: tuple[Foramen, ...], sac: Sac, in_view: InView
+    bodies: tuple[Body, ...],
+    discs: tuple[Disc, ...],
+    foramina: tuple[Foramen, ...],
+    sac: Sac,
+    in_view: InView,
+    upright: np.ndarray = UPRIGHT,
 ) -> tuple[Measurement, ...]:
     """True values of everything that lies in the field of view.
 
@@ -46,17 +57,22 @@ def true_measurements(
         Shapes, in the body frame.
     in_view : callable
         Whether all of some body-frame points (n, 3) lie in the field of view.
+    upright : np.ndarray
+        (3,) the scanner's long axis, upwards, in the body frame.
     """
     rows: list[Measurement] = []
     for disc in discs:
         rows += _disc(disc, in_view)
     for place in sorted((*bodies, *discs), key=lambda s: -s.frame.origin[2]):
         rows += _canal(sac, place.frame, place.level if isinstance(place, Disc) else place.name, in_view)
+    rows += _compression(discs, rows)
     for foramen in foramina:
         rows += _foramen(foramen, sac, in_view)
-    for body in bodies:
-        rows += _vertebra(body, in_view)
-    return tuple(rows)
+    rows += _asymmetry(rows)
+    whole = [body for body in bodies if in_view(_rims(body))]
+    for body in whole:
+        rows += _vertebra(body, whole, in_view)
+    return (*rows, *true_alignment(whole, upright))
 
 
 def _row(
@@ -95,12 +111,90 @@ def _disc(disc: Disc, in_view: InView) -> Iterator[Measurement]:
             yield _row(Structure.DISC, disc.level, None, name, method, value, "mm")
         area = _share(depth, _STEP).sum() * _STEP**2
         yield _row(Structure.DISC, disc.level, None, "area", MID_SAGITTAL, area, "mm2")
+        yield _row(Structure.DISC, disc.level, None, "depth", MID_SAGITTAL, disc.ap + 1.35 * disc.bulge, "mm")
+        yield from _between_bodies(disc, (front + middle + back) / 3, in_view)
     if in_view(disc.corners):
         wide = disc.rl / 2 + 1.0
         axes = [np.arange(-n, n, _STEP_VOLUME) for n in (wide, half, tall)]
         lattice = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
         inside = _share(disc.depth(Points(disc.frame.to_body(lattice))), _STEP_VOLUME)
         yield _row(Structure.DISC, disc.level, None, "volume", SOFT_VOXELS, inside.sum() * _STEP_VOLUME**3, "mm3")
+        yield _row(Structure.DISC, disc.level, None, "width", MID_PLANE, disc.rl, "mm")
+
+
+def _between_bodies(disc: Disc, fyllos: float, in_view: InView) -> Iterator[Measurement]:
+    """What a disc has in common with the bodies above and below it."""
+
+    def row(name: str, method: str, value: float, unit: str, side: Side | None = None) -> Measurement:
+        return _row(Structure.DISC, disc.level, side, name, method, value, unit)
+
+    upper, lower = disc.upper, disc.lower
+    # The height against the body above needs that body whole, the rest only the ends that face the disc.
+    if in_view(_rims(upper)):
+        yield row("height index", "Fyllos over depth above", fyllos / upper.ap, "1")
+        if in_view(_rims(lower)):
+            yield row("height", "Frobin", _frobin(disc), "mm")
+    yield row(
+        "wedge angle", "facing endplates", between_endplates(upper, lower, from_lower=True, to_lower=False), "deg"
+    )
+    yield row("anterior bulge", CORNER_LINE, _bulge(disc, 0.0, behind=False), "mm")
+    for share, side in ((0.0, None), (-0.25, Side.RIGHT), (0.25, Side.LEFT)):
+        yield row("posterior bulge", CORNER_LINE, _bulge(disc, share * disc.rl, behind=True), "mm", side)
+
+
+def _frobin(disc: Disc) -> float:
+    """Distance of the facing anterior corners across the line that halves the angle between the midplanes."""
+
+    def seen(point: np.ndarray) -> np.ndarray:
+        return disc.frame.to_local(point)[1:]
+
+    along = []
+    for body in (disc.upper, disc.lower):
+        ends = {(low, behind): seen(body.rim(low, behind)) for low in (True, False) for behind in (True, False)}
+        if body.name == "S1":
+            midplane = ends[False, False] - ends[False, True]
+        else:
+            midplane = ends[True, False] + ends[False, False] - ends[True, True] - ends[False, True]
+        along.append(midplane / np.linalg.norm(midplane))
+    halving = sum(along)
+    step = seen(disc.upper.rim(True, False)) - seen(disc.lower.rim(False, False))
+    return float(abs(halving[0] * step[1] - halving[1] * step[0]) / np.linalg.norm(halving))
+
+
+def _bulge(disc: Disc, left: float, *, behind: bool) -> float:
+    """How far the disc's margin lies beyond the line through the facing corners, in a sagittal plane of the disc."""
+    sign = 1.0 if behind else -1.0
+    corners = np.array(
+        [_corner(body, low, left, sign, disc) for body, low in ((disc.upper, True), (disc.lower, False))]
+    )
+    swell = float(disc.bulge_at(np.array([left]))[0]) * (1.0 if behind else 0.35)
+    margin = sign * (disc.ap / 2 + swell) * _rounded(left, disc.rl, behind)
+    top, bottom = corners[0], corners[1]
+    along = (top - bottom) / np.linalg.norm(top - bottom)
+    out = sign * np.array([along[1], -along[0]])
+    # The margin runs straight up; the line is nearest to it, or farthest from it, at one of its two ends.
+    share = np.linspace(0.0, 1.0, 101) if swell > 0 else np.linspace(0.25, 0.75, 51)
+    points = np.stack([np.full(len(share), margin), bottom[1] + share * (top[1] - bottom[1])], axis=1)
+    return float(((points - bottom) @ out).max())
+
+
+def _rounded(left: float, width: float, behind: bool) -> float:
+    """Share of the depth that an outline has beside its middle: a quartic behind, an ellipse in front."""
+    x = (2.0 * left / width) ** 2
+    return float((1.0 - x * x) ** 0.25 if behind else (1.0 - x) ** 0.5)
+
+
+def _corner(body: Body, lower: bool, left: float, sign: float, disc: Disc) -> np.ndarray:
+    """Posterior and up, in the disc's frame, of the edge of an endplate beside the middle."""
+    scale = 1.0 - body.taper if lower else 1.0
+    # The disc's sagittal plane may lie obliquely in the body: its place there is found by moving along the edge.
+    aside = left
+    for _ in range(4):
+        posterior = sign * scale * body.ap / 2 * _rounded(aside, body.rl * scale, sign > 0)
+        up = (body.bottom if lower else body.top)(np.array([aside]), np.array([posterior]))[0]
+        local = disc.frame.to_local(body.frame.to_body(np.array([aside, posterior, up])))
+        aside += left - float(local[0])
+    return local[1:]
 
 
 def _canal(sac: Sac, frame: Frame, level: str, in_view: InView) -> Iterator[Measurement]:
@@ -127,6 +221,28 @@ def _canal(sac: Sac, frame: Frame, level: str, in_view: InView) -> Iterator[Meas
         yield _row(Structure.CANAL, level, None, name, PERPENDICULAR, value, unit)
 
 
+def _compression(discs: tuple[Disc, ...], rows: list[Measurement]) -> Iterator[Measurement]:
+    """How much smaller the sac is at a disc than beside the bodies above and below, in per cent."""
+    value = {(r.level, r.name): float(r.value or 0.0) for r in rows if r.structure is Structure.CANAL}
+    for disc in discs:
+        for name, method in (("area", "area against mid-bodies"), ("AP diameter", "AP diameter against mid-bodies")):
+            places = [(place, name) for place in (disc.level, disc.upper.name, disc.lower.name)]
+            if all(place in value for place in places):
+                here, above, below = (value[place] for place in places)
+                ratio = 100.0 * (1.0 - 2.0 * here / (above + below))
+                yield _row(Structure.CANAL, disc.level, None, "compression ratio", method, ratio, "%")
+
+
+def _asymmetry(rows: list[Measurement]) -> Iterator[Measurement]:
+    """Difference of the left and the right foramen over their mean, in per cent."""
+    value = {(r.level, r.name, r.side): float(r.value or 0.0) for r in rows if r.structure is Structure.FORAMEN}
+    for (level, name, side), right in value.items():
+        left = value.get((level, name, Side.LEFT))
+        if side is Side.RIGHT and name in ("area", "height") and left is not None:
+            share = 200.0 * (left - right) / (left + right)
+            yield _row(Structure.FORAMEN, level, None, f"{name} asymmetry", "left less right over mean", share, "%")
+
+
 def _foramen(foramen: Foramen, sac: Sac, in_view: InView) -> Iterator[Measurement]:
     if not in_view(foramen.corners()):
         return
@@ -143,10 +259,14 @@ def _foramen(foramen: Foramen, sac: Sac, in_view: InView) -> Iterator[Measuremen
         found.append(_share(depth, _STEP).reshape(len(posterior), len(up)))
     inside = min((_largest_piece(f) for f in found), key=np.sum)
     columns, rows = inside.sum(axis=1) * _STEP, inside.sum(axis=0) * _STEP
+    high = np.flatnonzero(inside.max(axis=0) >= 0.5)
+    third = (high[-1] - high[0] + 1) / 3.0
     for name, value, unit in (
         ("area", columns.sum() * _STEP, "mm2"),
         ("height", inside.max(axis=0).sum() * _STEP, "mm"),
         ("width", rows.max(), "mm"),
+        ("upper width", rows[int(np.ceil(high[0] + 2 * third)) :].max(), "mm"),
+        ("lower width", rows[: int(high[0] + third) + 1].max(), "mm"),
     ):
         yield _row(Structure.FORAMEN, foramen.disc.level, foramen.side, name, NARROWEST, value, unit)
 
@@ -160,14 +280,37 @@ def _largest_piece(inside: np.ndarray) -> np.ndarray:
     return np.where(pieces == 1 + int(np.argmax(sizes)), inside, 0.0)
 
 
-def _vertebra(body: Body, in_view: InView) -> Iterator[Measurement]:
-    rims = np.array([body.rim(lower, behind) for lower in (True, False) for behind in (True, False)])
-    if not in_view(rims):
-        return
+def _rims(body: Body) -> np.ndarray:
+    """(4, 3) corners of a body in its median plane, in the body frame."""
+    return np.array([body.rim(lower, behind) for lower in (True, False) for behind in (True, False)])
+
+
+def _vertebra(body: Body, whole: list[Body], in_view: InView) -> Iterator[Measurement]:
+    front, middle, back = (body.height_at(s) for s in (INSET, 0.5, 1.0 - INSET))
     for name, value in (
-        ("anterior height", body.height_at(INSET)),
-        ("middle height", body.height_at(0.5)),
-        ("posterior height", body.height_at(1.0 - INSET)),
+        ("anterior height", front),
+        ("middle height", middle),
+        ("posterior height", back),
         ("depth", body.ap),
     ):
         yield _row(Structure.VERTEBRA, body.name, None, name, MID_SAGITTAL, value, "mm")
+    yield _row(Structure.VERTEBRA, body.name, None, "wedge angle", "endplates", np.degrees(body.wedge), "deg")
+    for method, lost in (("Genant wedge", front), ("Genant biconcave", middle)):
+        yield _row(Structure.VERTEBRA, body.name, None, "deformity", method, 100.0 * (1.0 - lost / back), "%")
+    n = whole.index(body)
+    if 0 < n < len(whole) - 1 and whole[n + 1].name != "S1":
+        beside = (whole[n - 1].height_at(1.0 - INSET) + whole[n + 1].height_at(1.0 - INSET)) / 2
+        yield _row(Structure.VERTEBRA, body.name, None, "deformity", "Genant crush", 100.0 * (1.0 - back / beside), "%")
+    if not in_view(body.corners):
+        return
+    yield _row(Structure.VERTEBRA, body.name, None, "width", MID_PLANE, _waist(body), "mm")
+    axes = [np.arange(-n / 2 - 2.0, n / 2 + 2.0, _STEP_VOLUME) for n in (body.rl, body.ap, body.height + 4.0)]
+    lattice = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
+    inside = _share(body.depth(Points(body.frame.to_body(lattice))), _STEP_VOLUME)
+    volume = inside.sum() * _STEP_VOLUME**3
+    yield _row(Structure.VERTEBRA, body.name, None, "volume", SOFT_VOXELS, volume, "mm3")
+
+
+def _waist(body: Body) -> float:
+    """Width halfway between the endplates, where the wall is drawn in most."""
+    return body.rl * float(body.scale_at(np.zeros(1))[0]) * (1.0 - body.waist)
