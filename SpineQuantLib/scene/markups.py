@@ -185,7 +185,6 @@ def fill_markup(node: Any, group: Sequence[Measurement]) -> None:
     modified = node.StartModify()
     # A second result in one scene keeps the stable names; only ids must differ.
     node.SetName(first.key)
-    node.SetDescription(_describe(group))
     node.SetAttribute(MEASUREMENTS_ATTRIBUTE, " ".join(m.key for m in group))
     if first.geometry.kind != "line":
         node.SetCurveTypeToLinear()
@@ -199,6 +198,8 @@ def fill_markup(node: Any, group: Sequence[Measurement]) -> None:
             node.SetNthControlPointLabel(n, "")
     node.SetLocked(not any(m.can_be_moved for m in group))
     node.EndModify(modified)
+    # Last: MRML writes lengths into the description of a node whose points moved.
+    node.SetDescription(_describe(group))
 
 
 def measurement_keys(node: Any) -> tuple[str, ...]:
