@@ -1,0 +1,300 @@
+"""Corrections in the panel: what a reader touches in the views, and what the numbers do."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from SpineQuantLib.case.record import read_record
+from SpineQuantLib.report.tables import read_measurements
+
+
+def row_of(panel, words: str):
+    """The one row whose key holds all words."""
+    found = [m for m in panel.case.result.measurements if all(w in m.key for w in words.split())]
+    assert len(found) == 1, [m.key for m in found]
+    return found[0]
+
+
+def markup_of(desktop, panel, key: str):
+    return desktop.host.scene.GetNodeByID(panel.case.nodes.markups[key])
+
+
+def drag(node, point: int, by: np.ndarray) -> None:
+    """Move a point as the mouse does: the node changes, then the interaction ends."""
+    position = np.zeros(3)
+    node.GetNthControlPointPositionWorld(point, position)
+    node.SetNthControlPointPositionWorld(point, *(position + by))
+    node.InvokeEvent(node.PointEndInteractionEvent)
+
+
+def longer(row, by: float) -> np.ndarray:
+    """Step that makes a line longer by millimetres when its first point takes it."""
+    first, second = np.array(row.geometry.points[:2])
+    return by * (first - second) / np.linalg.norm(first - second)
+
+
+def test_a_dragged_line_takes_its_number_along(desktop, analysed):
+    row = row_of(analysed, "canal_L4-L5_AP-diameter")
+    analysed.ui.filterLineEdit.text = "L4-L5 dural sac AP diameter"
+    drag(markup_of(desktop, analysed, row.key), 0, longer(row, 2.0))
+    desktop.wait(lambda: analysed.case.review.changed, 5)
+    now = analysed.case.review.row(row.key)
+    assert now.value == pytest.approx(row.value + 2.0, abs=1e-6)
+    assert (now.source, now.automatic) == ("corrected", row.value)
+    table = analysed.ui.measurementsTable
+    shown = [[table.item(r, c).text() for c in range(table.columnCount)] for r in range(table.rowCount)]
+    mine = next(cells for cells in shown if "AP diameter" in cells[1])
+    assert mine[2] == f"{row.value + 2.0:.1f}"
+    assert mine[7] == f"corrected (was {row.value:.1f})"
+    assert analysed.ui.undoButton.enabled
+    assert analysed.ui.historyList.count == 1
+    assert analysed.ui.acceptButton.text == "Accept case with changes"
+    assert not desktop.messages
+
+
+def test_undo_brings_line_and_number_back_and_redo_again(desktop, analysed):
+    row = row_of(analysed, "canal_L4-L5_AP-diameter")
+    node = markup_of(desktop, analysed, row.key)
+    before = np.array(row.geometry.points[0])
+    drag(node, 0, longer(row, 3.0))
+    analysed.correctSection.follow()
+    analysed.ui.undoButton.click()
+    position = np.zeros(3)
+    markup_of(desktop, analysed, row.key).GetNthControlPointPositionWorld(0, position)
+    assert position == pytest.approx(before, abs=1e-6)
+    assert analysed.case.review.row(row.key) == row
+    assert not analysed.case.review.changed
+    desktop.app.processEvents()
+    analysed.correctSection.follow()
+    assert not analysed.case.review.changed, "what undo moves is no edit of its own"
+    analysed.ui.redoButton.click()
+    assert analysed.case.review.row(row.key).value == pytest.approx(row.value + 3.0, abs=1e-6)
+
+
+def test_back_to_automatic_wants_a_row(desktop, analysed):
+    row = row_of(analysed, "canal_L4-L5_AP-diameter")
+    analysed.ui.resetButton.click()
+    assert "Select a corrected row" in desktop.messages.pop()[1]
+    drag(markup_of(desktop, analysed, row.key), 0, longer(row, 3.0))
+    analysed.correctSection.follow()
+    analysed.ui.filterLineEdit.text = "corrected AP diameter L4-L5"
+    analysed.ui.measurementsTable.setCurrentCell(0, 0)
+    analysed.ui.resetButton.click()
+    assert analysed.case.review.row(row.key).value == row.value
+
+
+def test_a_line_out_of_the_volume_goes_back(desktop, analysed):
+    row = row_of(analysed, "canal_L4-L5_AP-diameter")
+    node = markup_of(desktop, analysed, row.key)
+    drag(node, 0, np.array([0.0, 900.0, 0.0]))
+    analysed.correctSection.follow()
+    assert "outside of the volume" in desktop.messages[0][1]
+    position = np.zeros(3)
+    node.GetNthControlPointPositionWorld(0, position)
+    assert position == pytest.approx(row.geometry.points[0], abs=1e-6)
+    assert not analysed.case.review.changed
+
+
+def paint(desktop, panel, segment_id: str, change) -> None:
+    """Change the voxels of a segment as a brush does."""
+    slicer = desktop.slicer
+    segmentation = desktop.host.scene.GetNodeByID(panel.case.nodes.segmentation)
+    volume = desktop.host.scene.GetNodeByID(panel.case.nodes.volume)
+    array = slicer.util.arrayFromSegmentBinaryLabelmap(segmentation, segment_id, volume).copy()
+    change(array)
+    slicer.util.updateSegmentBinaryLabelmapFromArray(array, segmentation, segment_id, volume)
+
+
+def without_top(array: np.ndarray) -> None:
+    """Take the outermost row of voxels away along the axis of the height."""
+    rows = np.flatnonzero(array.any(axis=(0, 2)))
+    array[:, rows[-1]] = 0
+
+
+def test_a_painted_mask_takes_its_numbers_along(desktop, analysed):
+    from SpineQuantLib.anatomy.labels import disc_value
+
+    row = row_of(analysed, "disc_L4-L5 volume")
+    before = int((analysed.case.result.spine.labels == disc_value("L4")).sum())
+    paint(desktop, analysed, "disc_L4-L5", without_top)
+    desktop.wait(lambda: analysed.case.review.changed, 10)
+    now = analysed.case.review.row(row.key)
+    assert now.value < row.value
+    assert now.source == "corrected"
+    after = int((analysed.case.result.spine.labels == disc_value("L4")).sum())
+    assert after < before
+    analysed.ui.undoButton.click()
+    assert analysed.case.review.row(row.key).value == row.value
+    array = desktop.slicer.util.arrayFromSegmentBinaryLabelmap(
+        desktop.host.scene.GetNodeByID(analysed.case.nodes.segmentation),
+        "disc_L4-L5",
+        desktop.host.scene.GetNodeByID(analysed.case.nodes.volume),
+    )
+    assert int(np.count_nonzero(array)) == before, "the drawing goes back too"
+    assert not desktop.messages
+
+
+def test_a_drawing_that_cannot_be_right_is_told_and_kept(desktop, analysed):
+    def swap(array: np.ndarray) -> None:
+        array[:] = array[::-1] if array.shape[0] < array.shape[2] else array[..., ::-1]
+
+    paint(desktop, analysed, "foramen_right_L4-L5", swap)
+    analysed.correctSection.follow()
+    assert desktop.messages
+    assert "numbers do not follow" in desktop.messages[0][1]
+    assert not analysed.case.review.changed
+
+
+@pytest.mark.parametrize(
+    ("button", "finding", "segment"),
+    [
+        ("foramenButton", "L4-L5 left foramen", "foramen_left_L4-L5"),
+        ("canalButton", "L4-L5 disc", "canal"),
+        ("discButton", "L4-L5 right foramen", "disc_L4-L5"),
+    ],
+)
+def test_a_preset_takes_the_right_brush_to_the_right_place(desktop, analysed, button, finding, segment):
+    from SpineQuantLib.panel.findings import findings_of
+
+    chosen = next(f for f in findings_of(analysed.case.result) if f.title == finding)
+    analysed.findingsSection.current = chosen
+    getattr(analysed.ui, button).click()
+    editor = analysed.correctSection._editor
+    assert editor.currentSegmentID() == segment
+    assert editor.activeEffect().name == "Paint"
+    assert 2 <= editor.activeEffect().parameters["BrushAbsoluteDiameter"] <= 5
+    node = editor.mrmlSegmentEditorNode()
+    assert node.GetOverwriteMode() == desktop.slicer.vtkMRMLSegmentEditorNode.OverwriteAllSegments
+    assert editor.segmentationNode().GetID() == analysed.case.nodes.segmentation
+    assert analysed.ui.doneButton.enabled
+    analysed.ui.doneButton.click()
+    assert editor.activeEffect() is None
+    assert editor.segmentationNode() is None
+    assert not analysed.case.review.changed, "nothing was painted"
+
+
+def test_a_preset_without_a_level_asks_for_one(desktop, analysed):
+    analysed.findingsSection.current = None
+    analysed.ui.foramenButton.click()
+    assert "Click on a disc or foramen" in desktop.messages[0][1]
+
+
+def test_all_levels_are_renamed_in_one_step(desktop, analysed):
+    disc = row_of(analysed, "disc_L4-L5 volume")
+    analysed.ui.renameComboBox.currentIndex = analysed.ui.renameComboBox.findData("L6-S1")
+    analysed.ui.renameButton.click()
+    desktop.app.processEvents()
+    assert not desktop.messages
+    assert row_of(analysed, "disc_L5-L6 volume").value == pytest.approx(disc.value)
+    segmentation = desktop.host.scene.GetNodeByID(analysed.case.nodes.segmentation).GetSegmentation()
+    assert segmentation.GetSegment("disc_L6-S1") is not None
+    titles = {f.title for f in analysed.findingsSection.findings}
+    assert "L6-S1 disc" in titles
+    analysed.ui.undoButton.click()
+    assert row_of(analysed, "disc_L4-L5 volume").value == disc.value
+
+
+def test_to_take_the_sacrum_for_a_lumbar_vertebra_must_be_confirmed(desktop, analysed):
+    analysed.ui.renameComboBox.currentIndex = analysed.ui.renameComboBox.findData("L4-L5")
+    analysed.ui.renameButton.click()
+    assert [kind for kind, _ in desktop.messages] == ["question"]
+    assert not analysed.case.review.changed
+    desktop.answers.append(True)
+    analysed.ui.renameButton.click()
+    assert analysed.case.result.spine.vertebrae[-1] == "L5"
+
+
+def test_a_case_is_accepted_under_a_name(desktop, analysed):
+    row = row_of(analysed, "canal_L4-L5_AP-diameter")
+    drag(markup_of(desktop, analysed, row.key), 0, longer(row, 2.0))
+    analysed.ui.acceptButton.click()
+    assert "Write your name first" in desktop.messages.pop()[1]
+    analysed.ui.raterLineEdit.text = "M. Keller"
+    analysed.ui.acceptButton.click()
+    assert not desktop.messages
+    folder = analysed.case.folder
+    accepted = read_record(folder / "case.json").accepted
+    assert accepted.rater == "M. Keller"
+    assert accepted.seconds > 0
+    written = next(m for m in read_measurements(folder / "measurements.json") if m.key == row.key)
+    assert written.value == pytest.approx(row.value + 2.0, abs=1e-6)
+    assert written.automatic == row.value
+    assert analysed.ui.historyList.item(0).text().endswith("· M. Keller")
+    assert not analysed.case.review.changed
+    assert desktop.qt.QSettings().value("SpineQuant/Rater") == "M. Keller"
+
+
+def test_what_is_not_accepted_is_not_exported(desktop, analysed, tmp_path):
+    row = row_of(analysed, "canal_L4-L5_AP-diameter")
+    drag(markup_of(desktop, analysed, row.key), 0, longer(row, 2.0))
+    analysed.correctSection.follow()
+    desktop.qt.QFileDialog.answer = str(tmp_path / "copy.csv")
+    analysed.ui.exportButton.click()
+    assert "accept it first" in desktop.messages[0][1]
+    assert not (tmp_path / "copy.csv").exists()
+
+
+@pytest.fixture
+def folder_of_cases(finished, tmp_path) -> Path:
+    """Three cases; ``b`` has the greatest disagreement, ``d`` is damaged."""
+    import json
+
+    place = tmp_path / "cases"
+    for name, doubt in (("a", 0.1), ("b", 0.9), ("c", 0.5)):
+        shutil.copytree(finished / "case", place / name)
+        record = json.loads((place / name / "case.json").read_text(encoding="utf-8"))
+        record["scores"][0]["entropy"] = doubt
+        (place / name / "case.json").write_text(json.dumps(record), encoding="utf-8")
+    (place / "d").mkdir()
+    (place / "d" / "case.json").write_text("{", encoding="utf-8")
+    return place
+
+
+def test_a_folder_of_cases_is_gone_through_by_disagreement(desktop, panel, folder_of_cases):
+    desktop.qt.QFileDialog.answer = str(folder_of_cases)
+    panel.ui.openFolderButton.click()
+    kind, text = desktop.messages.pop()
+    assert kind == "warning"
+    assert "d:" in text
+    assert panel.case.folder.name == "b"
+    assert panel.ui.worklistLabel.text.startswith("1 of 3 · b")
+    nodes = desktop.host.scene.GetNumberOfNodesByClass("vtkMRMLMarkupsNode")
+    assert not panel.ui.previousButton.enabled
+    panel.ui.nextButton.click()
+    assert panel.case.folder.name == "c"
+    assert desktop.host.scene.GetNumberOfNodesByClass("vtkMRMLMarkupsNode") == nodes, "the case before made room"
+    assert desktop.host.scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode") == 1
+    panel.ui.nextButton.click()
+    assert panel.case.folder.name == "a"
+    assert not panel.ui.nextButton.enabled
+    panel.ui.previousButton.click()
+    assert panel.case.folder.name == "c"
+    assert not desktop.messages
+
+
+def test_changes_are_not_lost_without_a_word(desktop, panel, folder_of_cases):
+    desktop.qt.QFileDialog.answer = str(folder_of_cases)
+    panel.ui.openFolderButton.click()
+    desktop.messages.clear()
+    row = row_of(panel, "canal_L4-L5_AP-diameter")
+    panel.case.review.move(row.key, np.array(row.geometry.points) + 1.0)
+    panel.ui.nextButton.click()
+    assert desktop.messages[0][0] == "question"
+    assert panel.case.folder.name == "b", "the answer was no"
+    desktop.answers.append(True)
+    panel.ui.nextButton.click()
+    assert panel.case.folder.name == "c"
+
+
+def test_a_folder_that_is_no_case_is_told(desktop, panel, tmp_path):
+    desktop.qt.QFileDialog.answer = str(tmp_path)
+    panel.ui.openCaseButton.click()
+    assert "it holds no case.json" in desktop.messages.pop()[1]
+    panel.ui.openFolderButton.click()
+    assert "holds no cases" in desktop.messages.pop()[1]
+    assert panel.case is None
+    assert desktop.host.scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode") == 0
