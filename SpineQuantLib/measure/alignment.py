@@ -24,7 +24,17 @@ from .frames import Frame, unit
 from .landmarks import Landmarks
 from .rows import CUT, NO_BORDER, Subject, few_slices, line
 
-__all__ = ["COBB", "GREATEST", "SLIP", "SUPINE", "SUPINE_SLOPE", "UPPER_ENDPLATES", "measure_alignment", "whole_spine"]
+__all__ = [
+    "COBB",
+    "GREATEST",
+    "SLIP",
+    "SUPINE",
+    "SUPINE_SLOPE",
+    "UPPER_ENDPLATES",
+    "measure_alignment",
+    "meyerding",
+    "whole_spine",
+]
 
 COBB = "Cobb"
 UPPER_ENDPLATES = "upper endplates"
@@ -181,10 +191,10 @@ def _slip(landmarks: Landmarks, level: str) -> list[Measurement]:
         subject.row(*column, value, flags=flags, geometry=line(plane, (below.upper_back, foot)))
         for column, value in zip(columns, values, strict=True)
     ]
-    return [replace(row, grade=_grade(*values)) for row in rows]
+    return [replace(row, grade=meyerding(*values)) for row in rows]
 
 
-def _grade(slip: float, share: float) -> str:
+def meyerding(slip: float, share: float) -> str:
     """Meyerding's grade of a forward slip; nothing below the step that raters tell from none."""
     if slip < _SLIPPED:
         return ""

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
+from ..anatomy.structures import Structure
+from ..case.canal_profile import CanalProfile
 from ..case.errors import InputError
 from ..case.grid import lps_to_ras
-from ..case.measurement import Measurement
+from ..case.measurement import Geometry, Measurement
+from ..measure.alignment import meyerding
 from .derived import formulas_for
 from .rows import corrected, with_value
 from .shapes import check_points
 from .state import State
 
 __all__ = ["follow", "move_line", "reset_rows"]
+
+_SLIP = ("slip", "slip ratio")
+_SIGNED = ("slip", "anterior bulge", "posterior bulge")
+_SECTION = {"area": "area", "AP diameter": "ap", "transverse diameter": "transverse"}
+"""Attribute of a section of the sac's profile by the name of the row at its level."""
 
 
 def _kind_of(state: State, row: Measurement) -> str:
@@ -63,12 +73,43 @@ def move_line(state: State, key: str, points: np.ndarray) -> State:
         moved |= {m.key for m in rows.values() if m.geometry == row.geometry and m.can_be_moved}
     for name in moved:
         old = rows[name]
-        size = geometry.size(old.unit)
-        # A retrolisthesis is measured as a length below zero; which way it goes is not in the line's length.
-        value = -size if old.value is not None and old.value < 0 else size
-        rows[name] = corrected(state, with_value(old, value, geometry))
+        rows[name] = corrected(state, with_value(old, _signed(old, geometry), geometry))
     after = state.with_rows(rows.values(), state.by_hand | moved)
-    return follow(state, after, moved)
+    return follow(state, _follow_sac(state, after, moved), moved)
+
+
+def _signed(old: Measurement, geometry: Geometry) -> float | None:
+    """Size of a geometry; of a slip or bulge below zero where its line points the other way than for a positive one."""
+    size = geometry.size(old.unit)
+    if size is None or old.name not in _SIGNED or old.value is None or old.geometry is None:
+        return size
+    was, now = (np.subtract(g.points[1], g.points[0]) for g in (old.geometry, geometry))
+    return float(np.copysign(size, old.value * (1.0 if was @ now >= 0 else -1.0)))
+
+
+def _follow_sac(before: State, after: State, moved: set[str]) -> State:
+    """The sac's profile, and its smallest section, after sections at discs or bodies were corrected."""
+    rows = after.rows
+    profile = after.result.canal_profile
+    for key in sorted(moved):
+        row = rows[key]
+        attribute = _SECTION.get(row.name)
+        if row.structure is not Structure.CANAL or attribute is None or row.value is None:
+            continue
+        if profile is not None:
+            sections = (replace(s, **{attribute: row.value}) if s.level == row.level else s for s in profile.sections)
+            profile = CanalProfile(tuple(sections))
+        small = next((m for m in rows.values() if m.name == f"smallest {row.name}"), None)
+        if small is None or small.key in after.by_hand or small.value is None or small.value <= row.value:
+            continue
+        fresh = with_value(replace(small, level=row.level), row.value, row.geometry)
+        original = before.original(small.key)
+        fresh = replace(fresh, source="corrected", automatic=original.value if original else None)
+        rows = {fresh.key if k == small.key else k: fresh if k == small.key else m for k, m in rows.items()}
+        if original is not None:
+            after = replace(after, automatic={**after.automatic, fresh.key: original})
+    result = replace(after.result, canal_profile=profile)
+    return replace(after, result=result).with_rows(rows.values())
 
 
 def _check_in_view(state: State, points: np.ndarray) -> None:
@@ -97,7 +138,20 @@ def follow(before: State, after: State, moved: set[str]) -> State:
             fresh = with_value(own, value, geometry, "what it follows from was not measured before")
         rows[formula.key] = corrected(before, fresh)
         changed.add(formula.key)
+    for key in changed:
+        rows |= _graded(rows, key)
     return after.with_rows(rows.values())
+
+
+def _graded(rows: dict[str, Measurement], key: str) -> dict[str, Measurement]:
+    """A slip and its share with Meyerding's grade; other rows have theirs from tables."""
+    row = rows.get(key)
+    if row is None or row.name not in _SLIP:
+        return {}
+    pair = {m.name: m for m in rows.values() if m.name in _SLIP and (m.level, m.method) == (row.level, row.method)}
+    slip, share = (pair[name].value if name in pair else None for name in _SLIP)
+    grade = meyerding(slip, share) if slip is not None and share is not None else ""
+    return {m.key: replace(m, grade=grade) for m in pair.values()}
 
 
 def reset_rows(state: State, key: str) -> State:

@@ -127,7 +127,8 @@ def test_formulas_are_those_of_the_software(review):
         again = formula.value(values, values, rows[formula.key].value)
         assert again == pytest.approx(rows[formula.key].value, abs=1e-9), formula.key
         checked.add(rows[formula.key].method)
-    assert {"Dabbs", "Fyllos", "Hurxthal"} <= checked
+    assert {"Dabbs", "Fyllos", "Hurxthal", "Fyllos over depth above", "Genant wedge", "Genant biconcave"} <= checked
+    assert {"area against mid-bodies", "AP diameter against mid-bodies", "left less right over mean"} <= checked
 
 
 def test_what_is_no_line_says_what_to_do(review):
@@ -180,3 +181,40 @@ def test_area_of_an_ellipse_anywhere_in_space(corners, a, b, seed):
     assert Geometry.of("closed curve", points).size("mm2") == pytest.approx(area, rel=1e-6, abs=1e-6)
     if area > 1e-3:
         assert check_points("closed curve", points).kind == "closed curve"
+
+
+def slip_of(review):
+    return next(m for m in review.measurements if m.name == "slip" and m.level == "L4-L5" and m.value is not None)
+
+
+def test_a_slip_keeps_its_direction_its_share_and_gets_its_grade(review):
+    slip = slip_of(review)
+    points = np.array(slip.geometry.points)
+    along = (points[1] - points[0]) / np.linalg.norm(points[1] - points[0])
+    forwards = along if slip.value > 0 else -along
+    share = review.row(slip.key.replace("slip", "slip-ratio"))
+    review.move(slip.key, [points[0], points[0] + 9.0 * forwards])
+    moved = review.row(slip.key)
+    assert moved.value == pytest.approx(9.0)
+    assert review.row(share.key).value == pytest.approx(share.value * 9.0 / slip.value)
+    assert moved.grade.startswith("Meyerding")
+    review.move(slip.key, [points[0], points[0] - 4.0 * forwards])
+    assert review.row(slip.key).value == pytest.approx(-4.0)
+    assert review.row(slip.key).grade == ""
+
+
+def test_the_sacs_profile_and_smallest_section_follow_its_contour(review):
+    small = next(m for m in review.measurements if m.name == "smallest area")
+    factor = 0.5 * np.sqrt(small.value / review.row(SAC).value)
+    review.move(SAC, stretched(points_of(review, SAC), factor))
+    row = review.row(SAC)
+    assert row.value < small.value
+    now = next(m for m in review.measurements if m.name == "smallest area")
+    assert (now.level, now.value, now.automatic) == ("L4-L5", row.value, small.value)
+    section = next(s for s in review.result.canal_profile.sections if s.level == "L4-L5")
+    assert section.area == row.value
+    above, below = (review.row(SAC.replace("L4-L5", body)).value for body in ("L4", "L5"))
+    ratio = review.row("canal_L4-L5_compression-ratio_area-against-mid-bodies")
+    assert ratio.value == pytest.approx(100 * (1 - row.value / ((above + below) / 2)))
+    review.undo()
+    assert next(m for m in review.measurements if m.name == "smallest area") == small
