@@ -58,6 +58,8 @@ _VERDICTS = {Verdict.PASS: "D5EDE4", Verdict.REVIEW: "FFE8B3", Verdict.FAIL: "F7
 # What XML cannot hold.
 _ILLEGAL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _LONGEST = 2000
+_FACE = "Calibri"
+_LINE_HEIGHT = 15.0
 
 
 def write_workbook(result: CaseResult, path: Path, *, written: datetime | None = None) -> None:
@@ -130,7 +132,7 @@ def _head(sheet: Worksheet, columns: Sequence[tuple[str, float]], row: int = 1) 
 
     for number, (name, width) in enumerate(columns, 1):
         cell = _put(sheet, row, number, name)
-        cell.font = Font(bold=True, color=_HEAD_TEXT)
+        cell.font = Font(name=_FACE, bold=True, color=_HEAD_TEXT)
         cell.alignment = Alignment(wrap_text=True, vertical="center")
         sheet.column_dimensions[cell.column_letter].width = width
     _paint(sheet[row][: len(columns)], _HEAD)
@@ -153,10 +155,14 @@ def _finish(sheet: Worksheet, columns: int, first: int = 1) -> None:
     sheet.oddFooter.center.text = RESEARCH_USE
 
 
-def _wrapped(cell: Cell) -> Cell:
+def _wrapped(sheet: Worksheet, cell: Cell) -> Cell:
+    """Break a long text into lines, and make its row as high as they need: not every program does so by itself."""
     from openpyxl.styles import Alignment
 
     cell.alignment = Alignment(wrap_text=True, vertical="top")
+    lines = -(-len(str(cell.value)) // max(int(sheet.column_dimensions[cell.column_letter].width), 1))
+    if lines > 1:
+        sheet.row_dimensions[cell.row].height = _LINE_HEIGHT * lines
     return cell
 
 
@@ -172,17 +178,17 @@ def _write_case(book: Workbook, result: CaseResult, written: str) -> None:
 
     def line(name: str, text: str, *, bold: bool = False) -> None:
         nonlocal row
-        _put(sheet, row, 1, name).font = Font(bold=True)
-        cell = _wrapped(_put(sheet, row, 2, text))
-        cell.font = Font(bold=bold)
+        _wrapped(sheet, _put(sheet, row, 1, name)).font = Font(name=_FACE, bold=True)
+        cell = _wrapped(sheet, _put(sheet, row, 2, text))
+        cell.font = Font(name=_FACE, bold=bold)
         row += 1
 
     def lines(name: str, texts: Iterable[str]) -> None:
         for number, text in enumerate(texts):
             line("" if number else name, text)
 
-    _put(sheet, 1, 1, "SpineQuant").font = Font(bold=True, size=16)
-    _put(sheet, 1, 2, RESEARCH_USE).font = Font(italic=True)
+    _put(sheet, 1, 1, "SpineQuant").font = Font(name=_FACE, bold=True, size=16)
+    _put(sheet, 1, 2, RESEARCH_USE).font = Font(name=_FACE, italic=True)
     row = 3
     line("Verdict", verdict.value.upper(), bold=True)
     _paint(sheet[row - 1], _VERDICTS[verdict])
@@ -200,7 +206,7 @@ def _write_case(book: Workbook, result: CaseResult, written: str) -> None:
     row += 1
     lines("Sources of ranges", (f"{r.short}: {r.source}" for r in sources_of(result.measurements, result.references)))
     row += 1
-    _put(sheet, row, 1, "Colours").font = Font(bold=True)
+    _put(sheet, row, 1, "Colours").font = Font(name=_FACE, bold=True)
     for words, colour in _FILLS.items():
         text = {"outside": "below or above the range of the source"}.get(words, words)
         _paint([_put(sheet, row, 2, f"{text}; also said in the column State")], colour)
@@ -235,7 +241,7 @@ def _write_levels(book: Workbook, result: CaseResult) -> None:
         _put(sheet, row, len(columns) - 1, verdict.value if verdict else "not scored")
         if verdict:
             _paint([sheet.cell(row, len(columns) - 1)], _VERDICTS[verdict])
-        _wrapped(_put(sheet, row, len(columns), "; ".join(notes)))
+        _wrapped(sheet, _put(sheet, row, len(columns), "; ".join(notes)))
     _finish(sheet, len(columns))
 
 
