@@ -150,8 +150,15 @@ def _judge(volume: SpineVolume, committee: Committee, options: AnalyzeOptions, j
     def member(done: int, of: int) -> None:
         journey.tell("segment", f"network {done} of {of}", done / of)
 
+    said: list[str] = []
+
+    def tell(message: str) -> None:
+        if message not in said:
+            said.append(message)
+            journey.tell("segment", message)
+
     with clock.stage("segment"):
-        opinion = ask_committee(committee, image, member)
+        opinion = ask_committee(committee, image, member, tell=tell)
         ensure_distinct(opinion.members)
     journey.finish("segment")
     journey.tell("name", "finding and naming levels")
@@ -161,6 +168,7 @@ def _judge(volume: SpineVolume, committee: Committee, options: AnalyzeOptions, j
     journey.tell("measure", "measuring")
     array = sitk.GetArrayFromImage(image).astype(np.float32)
     info = _settle_contrast(volume.info, options, array, spine)
+    info = replace(info, remarks=(*info.remarks, *said))
     with clock.stage("measure"):
         measurements, profile = measure_spine_and_canal(spine, array, info.contrast)
     with clock.stage("assess"):

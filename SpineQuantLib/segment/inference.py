@@ -66,9 +66,16 @@ def _predict(net: SpineUNet, x: torch.Tensor, device: torch.device, tiles: int) 
 
 
 def _predict_within_memory(
-    net: SpineUNet, x: torch.Tensor, device: torch.device, embedding: Embedding | None = None
+    net: SpineUNet,
+    x: torch.Tensor,
+    device: torch.device,
+    embedding: Embedding | None = None,
+    tell: Callable[[str], None] = log.warning,
 ) -> np.ndarray:
-    """One member's probabilities, with smaller tiles and then on the CPU where the GPU's memory runs out."""
+    """One member's probabilities, with smaller tiles and then on the CPU where the GPU's memory runs out.
+
+    ``tell`` is told of each step down, in words for a reader.
+    """
     embedding = embedding or Embedding()
     if device.type != "cuda":
         return _predict(net, x, device, tiles=1)
@@ -78,8 +85,9 @@ def _predict_within_memory(
         except torch.cuda.OutOfMemoryError:
             embedding.clear()
             torch.cuda.empty_cache()
-            log.warning("out of GPU memory with %d tiles at a time", tiles)
-    log.warning("the GPU has too little memory for one tile; this member runs on the CPU")
+            if tiles > 1:
+                tell("the GPU has too little free memory; going on in smaller pieces, which takes longer")
+    tell("the GPU has too little free memory even for small pieces; this network runs on the CPU, which takes longer")
     try:
         return _predict(net.cpu(), x, torch.device("cpu"), tiles=1)
     finally:
@@ -127,6 +135,7 @@ def ask_committee(
     image: sitk.Image,
     progress: Callable[[int, int], None] | None = None,
     witness: Witness | None = None,
+    tell: Callable[[str], None] = log.warning,
 ) -> CommitteeOpinion:
     """Every member's judgement of a volume, and their mean.
 
@@ -140,6 +149,8 @@ def ask_committee(
         Called with (members done, members in all) after each member.
     witness : callable, optional
         Shown each member's own probabilities, which the opinion does not keep.
+    tell : callable
+        Told, in words for a reader, where the GPU's memory does not suffice and what is done instead.
 
     Returns
     -------
@@ -161,7 +172,7 @@ def ask_committee(
     try:
         for n, net in enumerate(committee.members):
             with embedding.gather(net) if n == 0 else nullcontext():
-                own = _predict_within_memory(net, x, committee.device, embedding if n == 0 else None)
+                own = _predict_within_memory(net, x, committee.device, embedding if n == 0 else None, tell)
             digest = hashlib.sha256(own.data).digest()
             if digest in seen:
                 raise EngineError(f"model '{committee.card.name}': two members give identical answers; reinstall it")
