@@ -16,16 +16,10 @@ from SpineQuantLib.anatomy.structures import Side
 from SpineQuantLib.case.grid import Grid, to_reading_order
 from SpineQuantLib.case.spine import NamedSpine, Naming
 from SpineQuantLib.training.collect import LabelledVolume
-from SpineQuantLib.training.evaluation.measures import (
-    BETWEEN_BODIES,
-    DRAWN,
-    measure_references,
-    pair_committee,
-    pair_raters,
-)
+from SpineQuantLib.training.evaluation.measures import measure_references, pair_committee, pair_raters
 from SpineQuantLib.training.evaluation.metrics import overlap
 from SpineQuantLib.training.evaluation.predict import Prediction
-from SpineQuantLib.training.evaluation.reference import read_references, reference_spine
+from SpineQuantLib.training.evaluation.reference import BETWEEN_BODIES, DRAWN, read_references, reference_spine
 from SpineQuantLib.training.evaluation.robustness import CONDITIONS, UNCHANGED, Change, degrade
 from SpineQuantLib.training.evaluation.score import score_masks, score_names, score_raters
 from SpineQuantLib.training.evaluation.tables import mask_table, measure_table, name_table, pair_frame, score_frame
@@ -74,6 +68,7 @@ def test_the_truth_scores_one(phantom: Phantom, volume: LabelledVolume) -> None:
         if score.structure == "disc":
             # Derived from the gap: most of it, and no border to compare.
             assert score.dice > 0.85
+            assert score.reference == BETWEEN_BODIES
             assert score.nsd is score.hd95 is None
         else:
             assert (score.dice, score.nsd, score.hd95) == (1.0, 1.0, 0.0)

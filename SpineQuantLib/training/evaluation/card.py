@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from ...anatomy.levels import VERTEBRA_VALUES
+from ...anatomy.structures import NetworkClass
 from ..curves import CURVES_FILE, PICTURE_FILE, draw_curves
 from .score import COMMITTEE
 from .tables import ALL, RATERS, text
@@ -46,8 +48,8 @@ _MASKS = """### Masks
 
 On {volumes} volumes of {subjects} subjects, on each volume's own grid, after naming and clearing up as `analyze` does,
 over the voxels whose label is known. Dice, surface Dice at 2 mm (NSD) and 95 % Hausdorff distance (HD95, mm): means
-with 95 % intervals, from a bootstrap of subjects. Discs that nobody drew are taken from the gap between bodies: they
-have Dice alone. *found*: drawn objects of which at least a quarter is covered."""
+with 95 % intervals, from a bootstrap of subjects. Discs that nobody drew are taken from the gap between drawn bodies:
+they have Dice alone. *found*: drawn objects of which at least a quarter is covered."""
 
 _RATERS = """### Raters against each other
 
@@ -86,13 +88,26 @@ def _goal(structure: str, contrast: str, dice: float) -> str:
     return f"{goal:.2f} {'reached' if dice >= goal else 'not reached'}"
 
 
+def _place(row: pd.Series) -> tuple[int, str, str, int]:
+    """Order of a row: structures as the networks know them, contrasts by name, levels top down."""
+    levels = list(VERTEBRA_VALUES)
+    upper = row["level"].split("-")[0]
+    return (
+        NetworkClass[row["structure"].upper()].value,
+        row["reference"],
+        row["contrast"],
+        levels.index(upper) if upper in levels else len(levels),
+    )
+
+
 def _mask_rows(table: pd.DataFrame, judged: str, *, levels: bool = False) -> list[dict[str, object]]:
     """Rows for people: structures by contrast, or single objects with all contrasts together."""
     part = table[(table["judged"] == judged) & (table["source"] == ALL) & ((table["level"] != "") == levels)]
     part = part[(part["contrast"] == ALL) == levels]
+    part = part.iloc[sorted(range(len(part)), key=lambda n: _place(part.iloc[n]))]
     out = []
     for _, row in part.iterrows():
-        cells = {"structure": row["structure"]}
+        cells = {"structure": row["structure"], "manual mask": row["reference"]}
         if levels:
             cells["level"] = row["level"]
         else:

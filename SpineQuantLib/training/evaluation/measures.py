@@ -9,13 +9,11 @@ from ...case.measurement import Measurement
 from ...measure.spine import measure_spine
 from ..collect import LabelledVolume
 from .predict import Prediction
-from .reference import LABELS, Reference, reference_spine
+from .reference import BETWEEN_BODIES, DRAWN, LABELS, Reference, reference_spine
 from .score import COMMITTEE, level_names
 
-__all__ = ["BETWEEN_BODIES", "DRAWN", "MeasurePair", "measure_references", "pair_committee", "pair_raters"]
+__all__ = ["MeasurePair", "measure_references", "pair_committee", "pair_raters"]
 
-DRAWN = "drawn"
-BETWEEN_BODIES = "gap between drawn bodies"
 _CLASS = {
     Structure.CANAL: NetworkClass.CANAL,
     Structure.FORAMEN: NetworkClass.FORAMEN,
@@ -41,7 +39,7 @@ class MeasurePair:
     structure, level, side, measurement, method, unit : str
         What was measured; names are the annotators'.
     reference : str
-        :data:`DRAWN`, or :data:`BETWEEN_BODIES` for discs that nobody drew.
+        ``drawn``, or ``gap between drawn bodies`` for discs that nobody drew.
     measured : float or None
         None where there was nothing to measure.
     manual : float

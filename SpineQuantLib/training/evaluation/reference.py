@@ -18,10 +18,13 @@ from ..collect import LabelledVolume
 from ..derive import disc_between, gap_between
 from ..targets import OPEN_VALUE, target_of
 
-__all__ = ["LABELS", "Reference", "read_references", "reference_spine", "shows_sacrum"]
+__all__ = ["BETWEEN_BODIES", "DRAWN", "LABELS", "Reference", "read_references", "reference_spine", "shows_sacrum"]
 
 LABELS = "labels"
 """Name of the annotator of bodies and discs."""
+DRAWN = "drawn"
+BETWEEN_BODIES = "gap between drawn bodies"
+"""What a manual mask rests on."""
 _DRAWN_BY_RATERS = (NetworkClass.CANAL, NetworkClass.FORAMEN)
 
 

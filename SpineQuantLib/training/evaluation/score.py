@@ -16,7 +16,7 @@ from ..partial import bit
 from ..targets import network_classes
 from .metrics import overlap
 from .predict import Prediction
-from .reference import LABELS, Reference, shows_sacrum
+from .reference import BETWEEN_BODIES, DRAWN, LABELS, Reference, shows_sacrum
 
 __all__ = ["COMMITTEE", "MaskScore", "NameScore", "level_names", "score_masks", "score_names", "score_raters"]
 
@@ -40,6 +40,8 @@ class MaskScore:
         Network class in words.
     level, side : str
         Empty for the structure as a whole.
+    reference : str
+        What the annotator's mask rests on: ``drawn``, or ``gap between drawn bodies`` for discs that nobody drew.
     dice : float
         Over the voxels of which it is known whether they belong to the structure.
     nsd, hd95 : float or None
@@ -57,6 +59,7 @@ class MaskScore:
     structure: str
     level: str
     side: str
+    reference: str
     dice: float
     nsd: float | None
     hd95: float | None
@@ -109,7 +112,8 @@ def score_masks(volume: LabelledVolume, prediction: Prediction, references: tupl
             guess = (classes == kind) & known
             score = overlap(guess, truth, reference.grid.spacing, surfaces=not derived)
             head = (*_identity(volume), COMMITTEE, reference.rater, kind.name.lower())
-            out.append(MaskScore(*head, "", "", score.dice, score.nsd, score.hd95))
+            basis = BETWEEN_BODIES if derived else DRAWN
+            out.append(MaskScore(*head, "", "", basis, score.dice, score.nsd, score.hd95))
             if kind is NetworkClass.CANAL:
                 continue
             for value in values:
@@ -122,7 +126,7 @@ def score_masks(volume: LabelledVolume, prediction: Prediction, references: tupl
                 found = bool((guess & drawn).sum() >= _FOUND * drawn.sum())
                 label = describe(value)
                 side = label.side.value if label.side else ""
-                out.append(MaskScore(*head, label.level, side, score.dice, score.nsd, score.hd95, found))
+                out.append(MaskScore(*head, label.level, side, basis, score.dice, score.nsd, score.hd95, found))
     return out
 
 
@@ -163,7 +167,7 @@ def score_raters(volume: LabelledVolume, references: tuple[Reference, ...]) -> l
                     a, b = (np.isin(r.objects, group) for r in (first, second))
                     score = overlap(a, b, first.grid.spacing)
                     level, side = (label.level, label.side.value) if label and label.side else ("", "")
-                    head = (*_identity(volume), first.rater, second.rater, kind.name.lower(), level, side)
+                    head = (*_identity(volume), first.rater, second.rater, kind.name.lower(), level, side, DRAWN)
                     found = bool((a & b).sum() >= _FOUND * b.sum()) if label else None
                     out.append(MaskScore(*head, score.dice, score.nsd, score.hd95, found))
     return out

@@ -87,7 +87,7 @@ def mask_table(frame: pd.DataFrame) -> pd.DataFrame:
         found = part["found"].dropna()
         return row | {"found": int(found.sum()) if len(found) else None, "drawn": len(found) or None}
 
-    keys = ["judged", "structure", "level", "contrast", "source"]
+    keys = ["judged", "structure", "reference", "level", "contrast", "source"]
     return _tabulated(_grouped(_by_kind(frame), keys, ("contrast", "source")), summary)
 
 
