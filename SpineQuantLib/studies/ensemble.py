@@ -18,7 +18,7 @@ from .ensemble_losses import CaseLosses, brier_of_weights, case_losses, cross_en
 from .harvest import HarvestConfig, Progress, ask_clean
 from .opinions import read_voxels
 
-__all__ = ["EnsembleStudy", "WeightedHalf", "fit_weights", "study_cases", "study_ensemble"]
+__all__ = ["LOSSES", "EnsembleStudy", "WeightedHalf", "fit_weights", "study_cases", "study_ensemble"]
 
 Loss = Callable[[CaseLosses, np.ndarray], float]
 LOSSES: dict[str, tuple[Loss, float]] = {
@@ -76,7 +76,7 @@ class EnsembleStudy:
         A row a subset: size, diversity, gains.
     dice : pandas.DataFrame
         A row a structure: Dice of the committee and of the single member that was best on the other half of the
-        people, the gain, and lower bounds on the gain for new people.
+        people, on the one half, the gain, and lower bounds on the gain for new people.
     confidence : float
         Of the bounds.
     """
@@ -206,12 +206,13 @@ def _mean_dice(cases: Sequence[CaseLosses], subset: int) -> float:
 
 
 def _dice_table(cases: Sequence[CaseLosses], halves: tuple[list[CaseLosses], ...], confidence: float) -> pd.DataFrame:
-    """The committee against the single member that did best on the other half, person by person."""
+    """On one half of the people, the committee against the single member that did best on the other half.
+
+    One direction only: people of both halves together would not be independent of both choices.
+    """
     rows = []
     for structure in (s for s in Structure if any(s in c.dice for c in cases)):
-        found = [_against_best(structure, *pair) for pair in (halves, halves[::-1])]
-        own = np.concatenate([committee for committee, _ in found])
-        single = np.concatenate([best for _, best in found])
+        own, single = _against_best(structure, *halves)
         if not len(own):
             continue
         gain = own - single

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
-import pandas as pd
-
 from .document import Document, Figure, Heading, Table, Text, cell
-from .ensemble import EnsembleStudy, WeightedHalf
+from .ensemble import LOSSES, EnsembleStudy, WeightedHalf
 from .plots import bars, lines
 
 __all__ = ["ensemble_document", "write_report"]
@@ -123,9 +122,16 @@ def _weight_row(half: WeightedHalf) -> list[str]:
         *(cell(half.fitted[k], 5) for k in ("best", "equal", "fitted")),
         *(cell(half.held_out[k], 5) for k in ("best", "equal", "fitted")),
         str(half.people),
-        cell(half.upper["Hoeffding"], 3),
-        cell(half.upper.get("empirical Bernstein"), 3),
+        *(
+            _bound(half.upper.get(name), half.upper.get(name, math.inf) < LOSSES[half.loss][1])
+            for name in ("Hoeffding", "empirical Bernstein")
+        ),
     ]
+
+
+def _bound(value: float | None, says: bool) -> str:
+    """A bound, or that it lies beyond what the loss can be at all."""
+    return f"{value:.3f}" if value is not None and says else "says nothing (too few people)"
 
 
 def _dice(document: Document, study: EnsembleStudy) -> None:
@@ -147,7 +153,7 @@ def _dice(document: Document, study: EnsembleStudy) -> None:
                     row["structure"],
                     str(row["people"]),
                     *(cell(row[k], 4) for k in ("committee", "best_member", "gain")),
-                    *(cell(None if pd.isna(row[k]) else row[k], 3) for k in ("hoeffding", "bernstein")),
+                    *(_bound(row[k], row[k] > -1) for k in ("hoeffding", "bernstein")),
                 ]
                 for row in study.dice.to_dict("records")
             ],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import ndimage
 
 from ..sample import Sample
 
@@ -13,15 +12,20 @@ __all__ = ["cut_rows", "cut_slices", "thicken"]
 def thicken(sample: Sample, millimetres: float) -> Sample:
     """Slices that average over so many mm, one every so many mm, interpolated back onto the sample's own grid."""
     count, own = sample.image.shape[0], sample.grid.spacing[0]
-    step = max(millimetres / own, 1.0)
-    blurred = ndimage.uniform_filter1d(sample.image, max(round(step), 1), axis=0, mode="nearest")
-    centres = np.arange((count - 1) % step / 2, count - 0.5, step)
-    taken = np.stack([blurred[round(c)] for c in centres])
-    at = np.clip((np.arange(count) - centres[0]) / step, 0, len(centres) - 1)
+    step = min(max(millimetres / own, 1.0), float(count))
+    number = int(count // step)
+    # Slices are boxes: the integral over any stretch of them follows from the cumulative sum.
+    total = np.concatenate([np.zeros_like(sample.image[:1], np.float64), np.cumsum(sample.image, 0, np.float64)])
+    edges = (count - number * step) / 2 + step * np.arange(number + 1)
+    whole = np.minimum(edges.astype(int), count - 1)
+    integral = total[whole] + (edges - whole)[:, None, None] * (total[whole + 1] - total[whole])
+    thick = np.diff(integral, axis=0) / step
+    centres = (edges[:-1] + edges[1:]) / 2 - 0.5
+    at = np.interp(np.arange(count), centres, np.arange(number))
     low = np.floor(at).astype(int)
-    high = np.minimum(low + 1, len(centres) - 1)
+    high = np.minimum(low + 1, number - 1)
     part = (at - low)[:, None, None]
-    return sample.with_image((1 - part) * taken[low] + part * taken[high])
+    return sample.with_image((1 - part) * thick[low] + part * thick[high])
 
 
 def cut_rows(sample: Sample, share: float, *, foot: bool) -> Sample:
