@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from ..case.errors import InterruptedRunError
 from .app import ERR, app
 
-__all__ = ["StudyProgress", "ensemble", "failure", "study"]
+__all__ = ["StudyProgress", "ensemble", "failure", "measures", "study"]
 
 study = typer.Typer(no_args_is_help=True, help="Studies on labelled volumes.")
 app.add_typer(study, name="study")
@@ -94,4 +94,23 @@ def ensemble(
     config = failure_config(model, index, output / "work", each=0, phantoms=phantoms, jobs=jobs, device=device)
     with StudyProgress() as tell:
         path = study_ensemble(config, output, confidence, tell)
+    ERR.print(f"report: {escape(str(path))}")
+
+
+@study.command()
+def measures(
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the report and its tables.")],
+    data: Annotated[
+        Path | None, typer.Option(help="Index of labelled volumes, or a folder with one: agreement with people, too.")
+    ] = None,
+    model: _Model = "lumbar-committee",
+    seed: Annotated[int, typer.Option(help="Of the phantoms.")] = 0,
+    quick: Annotated[bool, typer.Option("--quick", help="A few phantoms and volumes, to see that it works.")] = False,
+    device: _Device = "cpu",
+) -> None:
+    """How exact the measurements are: errors on phantoms, by slice thickness, and agreement with people."""
+    from ..studies.measures import study_measures
+
+    with StudyProgress() as tell:
+        path = study_measures(output, tell, data=data, model=model, device=device, seed=seed, quick=quick)
     ERR.print(f"report: {escape(str(path))}")

@@ -21,6 +21,8 @@ __all__ = ["CORNER_LINE", "measure_bulge"]
 CORNER_LINE = "corner line"
 _QUARTER = 0.25
 _MIDDLE = (0.25, 0.75)
+_SLIPPED = 3.0
+_SLIP = "the bodies have slipped: the line leans, and part of what stands out is the step"
 _PLACES: tuple[tuple[str, Side | None], ...] = (
     ("anterior bulge", None),
     ("posterior bulge", None),
@@ -59,13 +61,14 @@ def measure_bulge(
         if isinstance(found, str):
             rows.append(subject.absent(name, CORNER_LINE, "mm", found))
             continue
-        value, section, ends = found
-        rows.append(subject.row(name, CORNER_LINE, "mm", value, flags=flags, geometry=line(section.plane, ends)))
+        value, section, ends, leaning = found
+        notes = [*flags, *([_SLIP] if leaning else [])]
+        rows.append(subject.row(name, CORNER_LINE, "mm", value, flags=notes, geometry=line(section.plane, ends)))
     return rows
 
 
-def _bulge(landmarks: Landmarks, level: str, aside: float, *, front: bool) -> tuple[float, Section, Ends] | str:
-    """Distance beyond the corner line, the section, and the line that shows the distance; or why there is none."""
+def _bulge(landmarks: Landmarks, level: str, aside: float, *, front: bool) -> tuple[float, Section, Ends, bool] | str:
+    """Distance beyond the corner line, the section, the line that shows it, whether the bodies slipped; or why not."""
     plane, above, below = landmarks.facing(level, aside)
     field = landmarks.fields[level]
     if above is None or below is None:
@@ -89,4 +92,5 @@ def _bulge(landmarks: Landmarks, level: str, aside: float, *, front: bool) -> tu
     candidates = np.flatnonzero(middle) if distance[middle].max() < 0 else np.arange(len(outline))
     n = int(candidates[np.argmax(distance[candidates])])
     foot = outline[n] - distance[n] * out
-    return float(distance[n]), section, (foot, outline[n])
+    slipped = abs(float(high[0] - low[0])) >= _SLIPPED
+    return float(distance[n]), section, (foot, outline[n]), slipped

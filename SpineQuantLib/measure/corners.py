@@ -14,7 +14,7 @@ from .section import Section
 
 __all__ = ["Corners", "corners_of"]
 
-_NEAR, _FAR = 1.0, 5.0
+_NEAR, _FAR = 2.0, 7.0
 """Millimetres from the outermost point between which the wall and the endplate are taken to be straight."""
 _REACH = 2.0
 """Millimetres beyond the outline up to which a corner is believed."""

@@ -39,6 +39,9 @@ _COLUMNS = (
 _COMPARED = ("area", "height")
 _SAGITTAL_COSINE = 0.866
 _FULL = 0.25
+_SECOND = 0.15
+_NECK = 2.0
+_DIVIDED = "almost divided, or in two: height and area depend on a thin bridge"
 _SEEN_ON = {1: "seen on one slice only", 2: "seen on two slices only"}
 
 
@@ -54,6 +57,8 @@ def measure_foramen(landmarks: Landmarks, level: str, side: Side) -> list[Measur
         return [subject.absent(*column, NO_BORDER if section is None else CUT) for column in _COLUMNS]
     if field.touches_edge((0,)):
         flags.append(CUT)
+    if max(section.pieces, default=0.0) >= _SECOND * section.area or _neck(section) < _NECK:
+        flags.append(_DIVIDED)
     plane = section.plane
     height, across = _height(section), np.array([1.0, 0.0])
     widths = (section.widest(across), section.widest(across, (2 / 3, 1.0)), section.widest(across, (0.0, 1 / 3)))
@@ -127,6 +132,13 @@ def _planes(field: Field, frame: Frame) -> tuple[list[Plane], bool]:
         count = int(np.ceil(np.ptp(offsets) / step)) + 1
         origins = [field.centroid + offset * across for offset in np.linspace(offsets.min(), offsets.max(), count)]
     return [Plane(origin, anterior, up) for origin in origins], slices
+
+
+def _neck(section: Section) -> float:
+    """Smallest AP extent in the middle of the height, mm."""
+    low, high = section.extent(1)
+    heights = low + np.linspace(0.2, 0.8, 25) * (high - low)
+    return min(length(section.chord(np.array([0.0, v]), np.array([1.0, 0.0]))) for v in heights)
 
 
 def _height(section: Section) -> Ends:

@@ -14,6 +14,7 @@ from .section import Ends, Field, Plane, Section
 __all__ = [
     "CUT",
     "FEW_SLICES",
+    "LEANING",
     "MID_PLANE",
     "MID_SAGITTAL",
     "NOT_SEEN",
@@ -39,6 +40,9 @@ FEW_SLICES = "seen on fewer than three slices: its tilt is not sure"
 RAGGED = "ragged outline"
 _SOLID = 0.85
 """Share of its convex hull that the outline of a disc, body or sac fills at least; waists and trefoils fill 0.9."""
+LEANING = "leans sideways against thick slices"
+_LEAN = 0.3
+"""Millimetres by which an object may rise from one slice to the next before heights are blurred by the slice."""
 _FEWEST_SLICES = 3
 
 _PLAUSIBLE: dict[tuple[Structure, str], tuple[float, float]] = {
@@ -122,8 +126,11 @@ class Subject:
 
 
 def doubts(field: Field, section: Section) -> list[str]:
-    """Reasons to doubt what is read from a section of an object."""
+    """Reasons to doubt what is read from a sagittal section of an object, whose plane has the axes anterior and up."""
     found = [CUT] if field.touches_edge((0,)) else []
+    rise = abs(float(section.plane.v @ np.array(field.grid.directions[0]))) * float(field.spacing[0])
+    if field.thick and rise > _LEAN:
+        found.append(LEANING)
     if not solid(section):
         found.append(RAGGED)
     return found

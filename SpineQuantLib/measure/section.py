@@ -127,7 +127,12 @@ class Field:
 
     @property
     def _parts(self) -> int:
-        return _PARTS if self.spacing[0] >= THICK * self.spacing[1:].min() else 1
+        return _PARTS if self.thick else 1
+
+    @property
+    def thick(self) -> bool:
+        """Whether slices are thick against their pixels."""
+        return bool(self.spacing[0] >= THICK * self.spacing[1:].min())
 
     def sample(self, lps: np.ndarray) -> np.ndarray:
         """Occupancy (…) at LPS millimetres (…, 3); zero outside the box."""
@@ -205,11 +210,14 @@ class Section:
         (n, 2) corners of a closed polygon in millimetres along the plane's axes; the last repeats the first.
     cut : bool
         Whether the outline leaves the field of view, so that part of the object is missing.
+    pieces : tuple of float
+        Areas of the other outlines that the plane cuts from the object, mm².
     """
 
     plane: Plane
     contour: np.ndarray
     cut: bool
+    pieces: tuple[float, ...] = ()
 
     @cached_property
     def _signed(self) -> tuple[float, np.ndarray]:
@@ -334,4 +342,5 @@ def cut(field: Field, plane: Plane, *, reach: float | None = None) -> Section | 
         large = [s for s in sections if s.area >= 0.1 * best.area]
         best = min(large, key=lambda s: float(np.linalg.norm(s.centroid)))
     left_view = bool(field.outside_view(plane.to_lps(best.contour)).any())
-    return Section(plane, best.contour, left_view)
+    others = tuple(s.area for s in sections if s is not best)
+    return Section(plane, best.contour, left_view, others)

@@ -123,7 +123,12 @@ def test_a_foramen_narrowed_on_the_left_changes_only_the_left() -> None:
     found = truth(PhantomSpec(foraminal_stenosis={("L4-L5", Side.LEFT): 0.4}))
     width = "foramen_left_L4-L5_width_narrowest-sagittal-section"
     area = "foramen_left_L4-L5_area_narrowest-sagittal-section"
-    assert changed(found, 0.02) == {width, area}
+    # All widths are narrowed alike, and the left differs from the right now.
+    follow = {"upper-width", "lower-width"}
+    also = {f"foramen_left_L4-L5_{name}_narrowest-sagittal-section" for name in follow}
+    both = "foramen_L4-L5_area-asymmetry_left-less-right-over-mean"
+    assert changed(found, 0.02) == {width, area, both} | also
+    assert found[both].value == pytest.approx(200 * (0.6 - 1) / (0.6 + 1), abs=2.0)
     assert found[width].value == pytest.approx(0.6 * healthy()[width].value, rel=0.01)
     assert found[area].value == pytest.approx(0.6 * healthy()[area].value, rel=0.01)
 

@@ -1,7 +1,7 @@
 """True angles and slips of a phantom, from the frames and wedges that it was built with.
 
 An endplate is the plane of its rim. Angles are those of the endplates' normals in a plane that both vertebrae share:
-perpendicular to the mean of their left axes seen from the side, to the mean of their posterior axes seen from the front.
+seen from the side, perpendicular to the mean of their left axes, and from the front, of their posterior axes.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def true_alignment(bodies: Sequence[Body], upright: np.ndarray) -> Iterator[Meas
 def _coronal(bodies: Sequence[Body], row: object) -> Iterator[Measurement]:
     """Greatest angle seen from the front between an upper endplate and a lower one at least two vertebrae below."""
     found = [
-        (_angle(_normal(a, False), _normal(b, True), -(a.frame.axes[1] + b.frame.axes[1])), f"{a.name}-{b.name}")
+        (_angle(_normal(a, False), _normal(b, True), a.frame.axes[1] + b.frame.axes[1]), f"{a.name}-{b.name}")
         for n, a in enumerate(bodies)
         for b in bodies[n + 2 :]
     ]

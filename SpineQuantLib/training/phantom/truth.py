@@ -109,9 +109,11 @@ def _disc(disc: Disc, in_view: InView) -> Iterator[Measurement]:
             ("posterior height", MID_SAGITTAL, back),
         ):
             yield _row(Structure.DISC, disc.level, None, name, method, value, "mm")
-        area = _share(depth, _STEP).sum() * _STEP**2
-        yield _row(Structure.DISC, disc.level, None, "area", MID_SAGITTAL, area, "mm2")
-        yield _row(Structure.DISC, disc.level, None, "depth", MID_SAGITTAL, disc.ap + 1.35 * disc.bulge, "mm")
+        inside = _share(depth, _STEP).reshape(len(posterior), len(up))
+        yield _row(Structure.DISC, disc.level, None, "area", MID_SAGITTAL, inside.sum() * _STEP**2, "mm2")
+        extent = inside.sum(axis=0) * _STEP
+        central = np.abs(up) <= 0.2 * disc.height_at(0.5)
+        yield _row(Structure.DISC, disc.level, None, "depth", MID_SAGITTAL, extent[central].mean(), "mm")
         yield from _between_bodies(disc, (front + middle + back) / 3, in_view)
     if in_view(disc.corners):
         wide = disc.rl / 2 + 1.0
