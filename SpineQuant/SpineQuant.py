@@ -842,6 +842,7 @@ class SpineQuantTest(ScriptedLoadableModuleTest):
         volumeNode = makePhantom()[0]
         panel.logic.getParameterNode().inputVolume = volumeNode
         self.delayDisplay("Analysing the phantom")
+        self._wait(lambda: panel.ui.applyButton.enabled, 10.0)
         panel.ui.applyButton.click()
         self._wait(lambda: not panel.logic.isRunning)
         self._wait(lambda: panel.case is not None, 60.0)

@@ -69,6 +69,7 @@ if __name__ == "__main__":
         from SpineQuantLib.cli.main import main
 
         without_networks()
-        sys.exit(main(sys.argv[2:]))
+        sys.argv[1:] = sys.argv[2:]
+        sys.exit(main())
     worker._analyze = analysis
     sys.exit(worker.main(sys.argv[1:]))

@@ -17,7 +17,9 @@ else:
     tomllib = pytest.importorskip("tomli", reason="reading pyproject.toml needs Python 3.11")
 
 # Slicer's own, those of Python, and what Slicer brings.
-ALLOWED = {"slicer", "qt", "ctk", "vtk", "numpy", "SpineQuantLib"}
+ALLOWED = {"slicer", "qt", "ctk", "vtk", "numpy", "packaging", "SpineQuantLib", "SpineQuantPanel"}
+# Other modules of Slicer, imported where they are used.
+ALLOWED |= {"SampleData", "PyTorchUtils"}
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +30,13 @@ def module_file(root) -> Path:
 @pytest.fixture(scope="module")
 def tree(module_file) -> ast.Module:
     return ast.parse(module_file.read_text(encoding="utf-8"), str(module_file))
+
+
+@pytest.fixture(scope="module")
+def sections(module_file) -> list[ast.Module]:
+    """The module and the sections of its panel."""
+    files = [module_file, *sorted(module_file.parent.glob("SpineQuantPanel/*.py"))]
+    return [ast.parse(file.read_text(encoding="utf-8"), str(file)) for file in files]
 
 
 @pytest.fixture(scope="module")
@@ -63,26 +72,27 @@ def attributes_of(tree: ast.AST, owner: str) -> set[str]:
     }
 
 
-def test_only_slicer_and_our_library_are_imported(tree):
-    foreign = {name.split(".")[0] for name in imported(tree)} - sys.stdlib_module_names
-    assert foreign <= ALLOWED
+def test_only_slicer_and_our_library_are_imported(sections):
+    found = {name.split(".")[0] for tree in sections for name in imported(tree)}
+    assert found - sys.stdlib_module_names <= ALLOWED
 
 
-def test_every_name_from_the_library_exists(tree):
+def test_every_name_from_the_library_exists(sections):
     """An import inside a function would otherwise fail only when a user presses the button."""
-    statements = [
+    statements = {
         ast.unparse(node)
+        for tree in sections
         for node in ast.walk(tree)
         if isinstance(node, ast.ImportFrom) and node.module.startswith("SpineQuantLib")
-    ]
+    }
     assert statements
     for statement in statements:
         exec(statement, {})
 
 
-def test_what_the_desktop_imports_brings_no_torch(tree, root):
+def test_what_the_desktop_imports_brings_no_torch(sections, root):
     """Checked in a fresh process, over everything that the module ever imports from the library."""
-    modules = sorted(name for name in imported(tree) if name.startswith("SpineQuantLib"))
+    modules = sorted({name for tree in sections for name in imported(tree) if name.startswith("SpineQuantLib")})
     code = f"import sys, {', '.join(modules)}; print([m for m in ('torch', 'monai') if m in sys.modules])"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=False, timeout=120
@@ -111,11 +121,36 @@ def test_form_is_named_like_the_module(form):
     assert len(set(widgets)) == len(widgets)
 
 
-def test_every_widget_that_the_panel_speaks_of_is_in_the_form(tree, form):
+def test_every_widget_that_the_panel_speaks_of_is_in_the_form(sections, form):
     named = {widget.get("name") for widget in form.iter("widget")}
-    used = attributes_of(classes(tree)["SpineQuantWidget"], "ui")
-    assert {"applyButton", "cancelButton", "progressBar", "verdictLabel"} <= used
+    used = set()
+    for tree in sections:
+        used |= attributes_of(tree, "ui")
+        # Sections say ``ui.name`` where they hold the widgets under a short name.
+        used |= {
+            node.attr
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "ui"
+        }
+    assert {"applyButton", "queueButton", "progressBar", "verdictLabel", "acceptButton"} <= used
     assert used <= named
+
+
+def test_every_button_and_selector_explains_itself(form):
+    for widget in form.iter("widget"):
+        if widget.get("class") in ("QPushButton", "QComboBox", "QCheckBox", "ctkPathLineEdit", "qMRMLNodeComboBox"):
+            tip = widget.find("property[@name='toolTip']/string")
+            # Apply says why it cannot be pressed, so its words are made as it goes.
+            assert widget.get("name") == "applyButton" or (tip is not None and len(tip.text) > 10), widget.get("name")
+
+
+def test_the_words_are_a_readers(form, sections):
+    """Nothing that a radiologist would have to look up."""
+    words = [string.text or "" for string in form.iter("string")]
+    for tree in sections:
+        words += [n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, str)]
+    for word in ("tensor", "inference", "softmax", "logit", "CUDA"):
+        assert not [text for text in words if word in text], word
 
 
 def test_every_parameter_has_a_widget_and_every_widget_a_parameter(tree, form):
@@ -179,8 +214,12 @@ def test_requirements_are_those_of_the_project(root):
     assert bounds.keys() - {r.name for r in found} == {"numpy", "scipy", "SimpleITK", "torch", "typer", "rich"}
 
 
-def test_pytorch_bound_is_the_projects(root, tree):
+def test_bounds_of_the_engine_are_the_projects(root):
+    from SpineQuantLib.job.requirements import ENGINE_REQUIREMENTS, PYTORCH
+
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    torch = next(line for line in project["optional-dependencies"]["engine"] if Requirement(line).name == "torch")
-    node = next(n for n in tree.body if isinstance(n, ast.Assign) and n.targets[0].id == "PYTORCH")
-    assert ast.literal_eval(node.value) == torch
+    lines = [*project["dependencies"], *project["optional-dependencies"]["engine"]]
+    bounds = {Requirement(line).name: line for line in lines}
+    assert bounds["torch"] == PYTORCH
+    assert all(bounds[Requirement(line).name] == line for line in ENGINE_REQUIREMENTS)
+    assert bounds.keys() - {Requirement(line).name for line in ENGINE_REQUIREMENTS} <= {"typer", "rich", "openpyxl"}

@@ -1,0 +1,175 @@
+"""The logic without the panel: one volume, a folder, DICOM, sample data, and the module's own test."""
+
+from __future__ import annotations
+
+import csv
+import os
+import shutil
+import subprocess
+import sys
+import types
+from pathlib import Path
+
+import pytest
+
+from SpineQuantLib.case.errors import SpineQuantError
+from SpineQuantLib.report.tables import read_measurements
+
+
+@pytest.fixture
+def logic(desktop, use_engine):
+    logic = desktop.module.SpineQuantLogic()
+    use_engine(logic)
+    yield logic
+    logic.end()
+
+
+def test_process_returns_segmentation_tables_and_verdict(desktop, logic, add_volume, tmp_path):
+    node = add_volume()
+    done = logic.process(node, casesFolder=str(tmp_path / "cases"), lowestDisc="L5-S1", device="cpu")
+    assert done.segmentation.GetSegmentation().GetSegment("disc_L4-L5") is not None
+    assert {"measurements", "findings", "disc"} <= set(done.tables)
+    assert done.tables["measurements"].GetNumberOfRows() == len(read_measurements(done.folder / "measurements.json"))
+    assert done.verdict in ("pass", "review", "fail")
+    assert done.folder == tmp_path / "cases" / "spine"
+    assert desktop.host.scene.GetNodeByID(done.nodes.volume) is node
+
+
+def test_process_raises_what_is_wrong(desktop, logic, add_volume):
+    with pytest.raises(SpineQuantError, match="disk is full"):
+        logic.process(add_volume("full"))
+    with pytest.raises(SpineQuantError, match="holds an image"):
+        logic.process(desktop.host.scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "empty"))
+
+
+def test_a_folder_in_one_process_with_a_summary(desktop, logic, finished, tmp_path):
+    images = tmp_path / "images"
+    images.mkdir()
+    for name in ("a", "full", "b"):
+        shutil.copy(finished / "spine.nrrd", images / f"{name}.nrrd")
+    told = []
+    rows, table = logic.processFolder(images, tmp_path / "out", report=told.append)
+    assert [(r.name, str(r.state)) for r in rows] == [("a", "finished"), ("b", "finished"), ("full", "failed")]
+    assert len(told) == 3
+    assert "disk is full" in told[2]
+    assert table.GetNumberOfRows() == 3
+    assert table.GetCellText(2, 1) == "failed"
+    with (tmp_path / "out" / "summary.csv").open(encoding="utf-8") as file:
+        assert [line["verdict"] for line in csv.DictReader(file)] == [rows[0].verdict, rows[1].verdict, ""]
+
+
+def test_logic_and_command_line_give_the_same_numbers(desktop, logic, add_volume, finished, tmp_path):
+    """The whole pipeline twice, the networks' opinion laid ready."""
+    pytest.importorskip("torch", reason="the engine is not installed", exc_type=ImportError)
+    done = logic.process(add_volume("true"), casesFolder=str(tmp_path / "logic"))
+    command = [sys.executable, "-m", "panel_engine", "--cli", "analyze"]
+    told = subprocess.run(
+        [*command, str(finished / "spine.nrrd"), "-o", str(tmp_path / "shell")],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join((os.environ["PYTHONPATH"], str(Path(__file__).parents[2])))},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert told.returncode == 0, told.stderr
+    ours, theirs = (read_measurements(f / "measurements.json") for f in (done.folder, tmp_path / "shell"))
+    assert [m.key for m in ours] == [m.key for m in theirs]
+    assert [m.value for m in ours] == pytest.approx([m.value for m in theirs], abs=1e-4, nan_ok=True)
+
+
+class Database:
+    """Slicer's DICOM database with files by UID."""
+
+    isOpen = True
+
+    def __init__(self, files: dict[str, str]) -> None:
+        self._files = files
+
+    def fileForInstance(self, uid: str) -> str:
+        return self._files.get(uid, "")
+
+
+@pytest.fixture
+def from_dicom(desktop, add_volume, tmp_path, monkeypatch):
+    """A volume as Slicer's DICOM module loads it."""
+    node = add_volume("series")
+    files = {f"1.2.{n}": str(tmp_path / f"{n}.dcm") for n in range(16)}
+    for path in files.values():
+        Path(path).write_bytes(b"DICOM")
+    node.SetAttribute("DICOM.instanceUIDs", " ".join(files))
+    monkeypatch.setattr(desktop.slicer, "dicomDatabase", Database(files), raising=False)
+    return node, files
+
+
+def test_the_original_dicom_files_are_analysed(logic, from_dicom):
+    node, files = from_dicom
+    assert logic.dicomFiles(node) == ([Path(p) for p in files.values()], "")
+    entry = logic.start(node)
+    logic.poll()
+    source = entry.run._job.request.source
+    assert source.is_dir()
+    assert len(list(source.iterdir())) == 16
+
+
+def test_why_a_copy_is_analysed_instead_is_said(desktop, logic, from_dicom):
+    node, files = from_dicom
+    transform = desktop.host.scene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
+    node.SetAndObserveTransformNodeID(transform.GetID())
+    said = []
+    entry = logic.start(node, note=said.append)
+    logic.poll()
+    assert entry.run._job.request.source.suffix == ".nrrd"
+    assert said == [
+        "A copy is analysed and not the DICOM files, because the volume lies under a transform; "
+        "there will be no SEG and SR."
+    ]
+    node.SetAndObserveTransformNodeID(None)
+    Path(next(iter(files.values()))).unlink()
+    assert logic.dicomFiles(node)[1] == "its DICOM files are no longer where they were"
+
+
+def test_a_volume_of_its_own_needs_no_excuse(logic, add_volume):
+    assert logic.dicomFiles(add_volume()) == ([], "")
+
+
+def test_a_phantom_is_offered_as_sample_data(desktop, monkeypatch):
+    offered = []
+
+    class SampleDataLogic:
+        @staticmethod
+        def registerCustomSampleDataSource(**source):
+            offered.append(source)
+
+    sample_data = types.ModuleType("SampleData")
+    sample_data.SampleDataLogic = SampleDataLogic
+    monkeypatch.setitem(sys.modules, "SampleData", sample_data)
+    desktop.module.registerSampleData()
+    source = offered[0]
+    assert source["category"] == "SpineQuant"
+    assert Path(source["thumbnailFileName"]).is_file()
+    nodes = source["customDownloader"](source)
+    assert nodes[0].GetImageData().GetNumberOfPoints() > 100_000
+    assert nodes[0].GetName() == "SpineQuantPhantom"
+
+
+def test_the_modules_own_test_runs(desktop, use_engine, monkeypatch):
+    """What Reload and Test does in Slicer, here without networks."""
+    panel = desktop.open_module()
+    use_engine(panel.logic)
+    monkeypatch.setattr(desktop.slicer.util, "selectModule", lambda _name: None)
+    representation = types.SimpleNamespace(self=lambda: panel)
+    monkeypatch.setattr(
+        desktop.slicer.modules,
+        "spinequant",
+        types.SimpleNamespace(widgetRepresentation=lambda: representation),
+        raising=False,
+    )
+    plain = desktop.module.SpineQuantLogic
+
+    class Logic(plain):
+        def __init__(self):
+            super().__init__()
+            use_engine(self)
+
+    monkeypatch.setattr(desktop.module, "SpineQuantLogic", Logic)
+    desktop.module.SpineQuantTest().runTest()
+    assert [text for kind, text in desktop.messages if kind == "error"] == []
