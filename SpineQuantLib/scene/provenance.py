@@ -16,7 +16,7 @@ __all__ = ["provenance_of"]
 def provenance_of(
     result: CaseResult, settings: Mapping[str, Any] | None = None, time: datetime | None = None
 ) -> dict[str, str]:
-    """Model, software, settings, time, input and verdict of a case.
+    """Model, software, settings, time, input and verdict of a case, and who corrected and accepted it.
 
     Parameters
     ----------
@@ -48,4 +48,6 @@ def provenance_of(
         "NamingDoubts": "; ".join(naming.doubts),
         "Verdict": str(result.assessment.verdict),
         "VerdictReasons": "; ".join(result.assessment.reasons),
+        "CorrectedBy": ", ".join(result.raters),
+        "AcceptedBy": result.accepted.rater if result.accepted else "",
     }

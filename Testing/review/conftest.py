@@ -66,6 +66,12 @@ def write_phantom_case(phantom: Phantom, image: Path, folder: Path) -> CaseResul
 
 
 @pytest.fixture(scope="session")
+def write_folder():
+    """:func:`write_phantom_case`."""
+    return write_phantom_case
+
+
+@pytest.fixture(scope="session")
 def phantom() -> Phantom:
     """L3 to S1, oblique, its slices stored in another order than reading order."""
     return make_phantom(

@@ -174,7 +174,8 @@ review.accept("Reader")
 _IN_THE_SCENE = "writing.write_scene = lambda *_, **__: os._exit(9)"
 # Between the two renames at the end: the earlier folder has been moved aside and the new one is not there yet.
 _BETWEEN = """
-writing.write_scene = lambda *_, **__: None
+for name in ("write_scene", "write_report", "write_pdf", "write_workbook"):
+    setattr(writing, name, lambda *_, **__: None)
 rename = Path.rename
 def killed(self, target):
     if self.name.endswith(".partial") and not str(target).endswith(".old"):
