@@ -105,12 +105,27 @@ def phantom_spec(number: int, network: NetworkConfig) -> PhantomSpec:
     )
 
 
+_GRID_FILE = "grid.json"
+
+
 def _fill_cache(config: CommitteeConfig, network: NetworkConfig) -> None:
-    """Cache all volumes and phantoms; nothing is done where the list of cached cases exists."""
+    """Cache all volumes and phantoms; nothing is done where the list of cached cases exists.
+
+    Raises
+    ------
+    InputError
+        If the cache was filled for another grid.
+    """
     folder = config.output / "cache"
+    grid = {k: v for k, v in network.to_dict().items() if k in ("spacing", "keep_slices", "window")}
+    text = json.dumps(grid)
     if (folder / "cases.json").exists():
+        made = folder / _GRID_FILE
+        if made.exists() and made.read_text(encoding="utf-8") != text:
+            raise InputError(f"{folder} was filled for networks of another grid; choose another output folder")
         return
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / _GRID_FILE).write_text(text, encoding="utf-8")
     cases: list[CachedCase] = []
     for volume in read_index(config.index):
         cases += cache_volume(volume, folder, network)
@@ -143,7 +158,8 @@ def train_committee(config: CommitteeConfig, data: Path | None = None, device: s
     Raises
     ------
     InputError
-        If the index cannot be used.
+        If the index cannot be used, there is nothing to train on, or the folder of results holds a cache or checkpoints
+        of another kind of network.
     """
     with join_team(device) as team:
         volumes = _volumes(config, data) if team.leads else []
@@ -151,7 +167,10 @@ def train_committee(config: CommitteeConfig, data: Path | None = None, device: s
         if team.leads:
             _fill_cache(config, members[0].network)
         team.wait()
-        checkpoints = [train_member(member, device, team) for member in members]
+        try:
+            checkpoints = [train_member(member, device, team) for member in members]
+        except ValueError as error:
+            raise InputError(f"the committee cannot be trained: {error}") from error
         folder = config.output / "model"
         if team.leads:
             _finish(config, members[0], checkpoints, volumes, folder)

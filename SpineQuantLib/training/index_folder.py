@@ -161,4 +161,5 @@ def _check_grids(paths: list[Path]) -> None:
 
 
 def _relative(path: Path, output: Path) -> str:
-    return Path(os.path.relpath(path.resolve(), output.resolve().parent)).as_posix()
+    # Links stay as they are named: what they point to may move.
+    return Path(os.path.relpath(path.absolute(), output.absolute().parent)).as_posix()

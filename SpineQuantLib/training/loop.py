@@ -113,8 +113,11 @@ class _Member:
 
     def _resume(self, path: Path) -> None:
         state = torch.load(path, map_location=self.team.device, weights_only=True)
-        for name, part in self._parts.items():
-            part.load_state_dict(state[name])
+        try:
+            for name, part in self._parts.items():
+                part.load_state_dict(state[name])
+        except RuntimeError as error:
+            raise ValueError(f"{path} is of another kind of network; choose another output folder") from error
         if self.scaler.is_enabled() and state.get("scaler"):
             self.scaler.load_state_dict(state["scaler"])
         self.step, self.best = int(state["step"]), float(state.get("best", -1.0))
@@ -186,7 +189,7 @@ def train_member(config: TrainConfig, device: str | None = None, team: Team | No
     EngineError
         If the model to start from is not there.
     ValueError
-        If there are no training cases, or the model to start from is of another size.
+        If there are no training cases, or the model to start from or the checkpoint is of another kind of network.
     """
     if team is None:
         with join_team(device) as joined:

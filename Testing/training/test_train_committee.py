@@ -95,3 +95,14 @@ def test_a_missing_index_is_told(config: Path) -> None:
     (config.parent / "index.csv").unlink()
     with pytest.raises(InputError, match=r"index"):
         train_committee(CommitteeConfig.read(config), device="cpu")
+
+
+def test_a_folder_of_results_is_of_one_kind_of_network(config: Path) -> None:
+    train_committee(CommitteeConfig.read(config), device="cpu")
+    values = json.loads(config.read_text(encoding="utf-8"))
+    for change in ({"filters": [4, 8, 16]}, {"spacing": [4.0, 1.5, 1.5]}):
+        network = {**values["member"]["network"], **change}
+        member = {**values["member"], "network": network}
+        config.write_text(json.dumps({**values, "member": member}), encoding="utf-8")
+        with pytest.raises(InputError, match="choose another output folder"):
+            train_committee(CommitteeConfig.read(config), device="cpu")
