@@ -133,7 +133,7 @@ class FlagStudy:
     Attributes
     ----------
     winner : str
-        The score with the largest mean normalised AURC over the structures.
+        The score that :func:`choose_score` takes.
     thresholds : Thresholds
         Bounds on it from all subjects.
     scores : pandas.DataFrame
@@ -152,17 +152,18 @@ class FlagStudy:
 
 
 def _naurc(table: pd.DataFrame, score: str) -> float:
-    """Mean normalised AURC over the structures; missed objects have no score and are left out."""
-    values = []
+    """Mean normalised AURC over the structures, each counting by its objects; missed ones have no score."""
+    values, weights = [], []
     for _, own in table[~table["missed"] & table[score].notna()].groupby("structure"):
         value = risk_coverage(_confidence(own, score), own["dice"].to_numpy(float)).normalised
         if math.isfinite(value):
             values.append(value)
-    return float(np.mean(values)) if values else float("nan")
+            weights.append(len(own))
+    return float(np.average(values, weights=weights)) if values else float("nan")
 
 
 def choose_score(table: pd.DataFrame) -> str:
-    """The score with the largest mean normalised AURC over the structures."""
+    """The score with the largest mean normalised AURC over the structures, each counting by its objects."""
     found = {name: _naurc(table, name) for name in SCORES}
     found = {name: value for name, value in found.items() if math.isfinite(value)}
     return max(found, key=lambda name: found[name]) if found else "mean_dice"

@@ -16,11 +16,11 @@ from SpineQuantLib.models.store import find_model
 
 @pytest.fixture(scope="session")
 def box_index(tmp_path_factory) -> Path:
-    """Index of ten small volumes: five to train on, five not."""
+    """Index of six small volumes: three to train on, three not."""
     folder = tmp_path_factory.mktemp("boxes")
     rng = np.random.default_rng(0)
     rows = []
-    for n in range(10):
+    for n in range(6):
         labels = box_spine(15 + n % 3)
         grid = Grid(SHAPE, SPACING, (0.0, 0.0, 0.0), ((1.0, 0.0, 0.0), (0.0, 0.0, -1.0), (0.0, 1.0, 0.0)))
         drawn = {"image": brightness(labels, rng), "labels": labels.astype(np.uint8)}
@@ -34,7 +34,7 @@ def box_index(tmp_path_factory) -> Path:
                 "image": f"v{n}_image.nii.gz",
                 "labels": f"v{n}_labels.nii.gz",
                 "annotations": "",
-                "split": "train" if n < 5 else "validation",
+                "split": "train" if n < 3 else "validation",
                 "complete": "true",
                 "sacrum": "",
             }
