@@ -118,8 +118,8 @@ def _scores(document: Document, evidence: dict[str, Any], folder: Path) -> None:
         Text(
             "AURC: mean of 1 − Dice over all shares of objects kept, surest first; normalised: 1 is the best possible "
             "order, 0 chance. Spearman: rank correlation with Dice. Chosen was the score with the largest normalised "
-            "AURC, mean over the structures by their number of objects; the last columns are its flags if it had decided, "
-            "on left-out people."
+            "AURC, mean over the structures by their number of objects; the last columns are its flags if it had "
+            "decided, on left-out people."
         ),
         Table(
             (
