@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,8 +62,11 @@ def overlap(
     dice = float(compute_dice(a, b))
     if not surfaces:
         return Overlap(dice)
-    nsd = compute_surface_dice(a, b, [NSD_MM], include_background=True, spacing=spacing, use_subvoxels=True)
-    hd95 = compute_hausdorff_distance(a, b, include_background=True, percentile=95, spacing=spacing)
+    with warnings.catch_warnings():
+        # MONAI calls its own function with an argument that it has deprecated.
+        warnings.simplefilter("ignore", FutureWarning)
+        nsd = compute_surface_dice(a, b, [NSD_MM], include_background=True, spacing=spacing, use_subvoxels=True)
+        hd95 = compute_hausdorff_distance(a, b, include_background=True, percentile=95, spacing=spacing)
     return Overlap(dice, float(nsd), float(hd95))
 
 
