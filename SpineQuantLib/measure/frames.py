@@ -14,6 +14,8 @@ SUPERIOR = np.array([0.0, 0.0, 1.0])
 LEFT = np.array([1.0, 0.0, 0.0])
 _PRIOR = 0.1
 """Weight of the expected direction against the object's own shape, as a share of its in-plane variance."""
+_STEEP = 0.6
+"""Slope, in the object's frame, beyond which a surface is a wall and not an endplate (31°)."""
 _CENTRAL = 0.7
 """Share of the object's extent, around its centre, whose endplates set the frame; rims are rounded and lipped."""
 
@@ -104,8 +106,12 @@ def _fit_plane(u: np.ndarray, v: np.ndarray, height: np.ndarray) -> np.ndarray:
     return solution
 
 
-def _endplates(field: Field, frame: Frame) -> tuple[np.ndarray, np.ndarray] | None:
-    """Planes (a, b, c) of the upper and lower endplate in the frame; None where too little is seen of them."""
+def _endplates(field: Field, frame: Frame, level_only: bool) -> tuple[np.ndarray, np.ndarray] | None:
+    """Planes (a, b, c) of the upper and lower endplate in the frame; None where too little is seen of them.
+
+    With ``level_only`` what falls off steeply to the front or back is no part of the upper endplate: the sacrum's
+    posterior wall faces upwards, too.
+    """
     axes = np.stack([frame.anterior, frame.left, frame.up])
     relative = (field.points - frame.centre) @ axes.T
     low, high = relative.min(axis=0), relative.max(axis=0)
@@ -138,11 +144,25 @@ def _endplates(field: Field, frame: Frame) -> tuple[np.ndarray, np.ndarray] | No
     full = top - bottom > 0.5 * np.median(top - bottom)
     if full.sum() < 12:
         return None
-    return _fit_plane(u[full], v[full], top[full]), _fit_plane(u[full], v[full], bottom[full])
+    lower = _fit_plane(u[full], v[full], bottom[full])
+    if level_only:
+        cells = np.flatnonzero(round_window)[seen]
+        surface = np.full(len(round_window), np.nan)
+        surface[cells] = top
+        slope = np.gradient(surface.reshape(len(us), len(vs)), us, axis=0).ravel()[cells]
+        level = np.abs(slope) < _STEEP
+        full = level if level.sum() >= 12 else full
+    return _fit_plane(u[full], v[full], top[full]), lower
 
 
 def estimate(
-    field: Field, up_hint: np.ndarray, *, flat: bool, behind: np.ndarray | None = None, cut_sideways: bool = False
+    field: Field,
+    up_hint: np.ndarray,
+    *,
+    flat: bool,
+    behind: np.ndarray | None = None,
+    cut_sideways: bool = False,
+    upper_counts: bool = False,
 ) -> Frame:
     """Frame of a disc or vertebral body from its own shape.
 
@@ -162,6 +182,9 @@ def estimate(
         taken where there is none.
     cut_sideways : bool
         Whether the field of view cuts its right or left end, so that its footprint tells nothing about direction.
+    upper_counts : bool
+        Whether ``up`` is the normal of the upper endplate alone, as of the sacrum: where S1 ends below is no endplate,
+        and a bisector would turn away from the one it has.
     """
     covariance = _covariance(field)
     up = _first_up(covariance, up_hint, flat)
@@ -175,13 +198,13 @@ def estimate(
     for _ in range(4):
         left = _lateral(covariance, up, expected, not cut_sideways)
         frame = Frame(centre, np.cross(left, up), left, up)
-        planes = _endplates(field, frame)
+        planes = _endplates(field, frame, upper_counts)
         if planes is None:
             return Frame(centre, frame.anterior, left, up, tilts)
         upper, lower = (unit(-a * frame.anterior - b * left + up) for a, b, _ in planes)
         tilts = upper, lower
         centre = centre + up * (planes[0][2] + planes[1][2]) / 2
-        turned = unit(upper + lower)
+        turned = upper if upper_counts else unit(upper + lower)
         if turned @ up_hint < 0.5 or turned @ up > 1 - 1e-6:
             break
         up = turned

@@ -162,12 +162,16 @@ class Landmarks:
             up = self._up_hint(name)
             crossing = self.centre_line.crossing(field.centroid, up)
             behind = crossing[0] if crossing else None
+        disc = self.column[self.column.index(name) - 1] if name == "S1" and name != self.column[0] else ""
+        above = self.frame(disc) if disc else None
         return frames.estimate(
             field,
-            self._up_hint(name),
+            # The sacrum turns away from the column: the disc on it tells better where its endplate looks.
+            above.up if above is not None else self._up_hint(name),
             flat="-" in name,
             behind=behind,
             cut_sideways=field.touches_edge(_ARRAY_SIDEWAYS),
+            upper_counts=name == "S1",
         )
 
     def _up_hint(self, name: str) -> np.ndarray:
