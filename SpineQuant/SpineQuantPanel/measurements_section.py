@@ -150,6 +150,7 @@ class MeasurementsSection:
 
         row = self.case.review.row(key)
         views.jump(place_of_row(self.case.result, row))
+        self.case.hide_members()
         self.case.show_markups(row.structure, row.level, row.side)
 
     def onPlot(self, _checked: bool = False) -> None:
