@@ -182,11 +182,22 @@ def facts(result: CaseResult, written: str, software: str) -> list[tuple[str, st
         ("Voxels", f"{' × '.join(map(str, info.size))} (i × j × k, axes to {info.orientation})"),
         ("Spacing", f"{' × '.join(f'{s:.2f}' for s in info.spacing)} mm"),
         ("Report written", written),
+        *_readers(result),
         ("Software", f"SpineQuant {software}"),
         ("Model", f"{model.name} {model.version}, {model.members} members (sha256 {model.sha256[:12]}…)"),
         ("Device", result.device),
         ("Input sha256", f"{info.sha256[:16]}…"),
     ]
+
+
+def _readers(result: CaseResult) -> list[tuple[str, str]]:
+    """Who corrected and who accepted the case; nothing where nobody has."""
+    found = []
+    if result.edits:
+        found.append(("Corrected by", ", ".join(filter(None, result.raters)) or "unnamed reader"))
+    if result.accepted:
+        found.append(("Accepted by", f"{result.accepted.rater}, {result.accepted.time:%Y-%m-%d %H:%M} UTC"))
+    return found
 
 
 def look_first(result: CaseResult) -> list[Look]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -15,16 +13,16 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..case.correction import Acceptance, Edit
-from ..case.errors import InputError, OutputError, SpineQuantError
+from ..case.errors import InputError, OutputError
 from ..case.folder import mend_case_folder, new_case_folder
 from ..case.journey import Journey
 from ..case.measurement import Measurement
 from ..case.opinion import Score
 from ..case.progress import ProgressEvent
 from ..case.result import CaseResult
-from ..images.read import read_volume
 from ..report.ranges import with_ranges
 from ..writing import WRITING_SHARES, write_case
+from .accepting import keep_strangers, stamp, with_sources
 from .history import FILE_NAME, write_corrections
 from .levels import renamed_state, table_under_new_names
 from .lines import move_line, reset_rows
@@ -63,7 +61,7 @@ class CaseReview:
     def __init__(self, opened: OpenedCase) -> None:
         self.rater = ""
         self._opened = opened
-        self._stamp = _stamp(opened.folder)
+        self._stamp = stamp(opened.folder)
         self._states = [opened.state]
         self._now = 0
         self._saved = opened.state
@@ -315,9 +313,10 @@ class CaseReview:
         """
         out = []
         for path in sorted((self.folder / "markups").glob("*.mrk.json")):
-            markup = read_markup(path)
+            # A markup that the reader put there besides is no measurement.
             if path.relative_to(self.folder).as_posix() not in self._opened.record.files:
                 continue
+            markup = read_markup(path)
             row = row_of_markup(markup, self._opened.state.result.measurements)
             if _is_elsewhere(row, markup.points):
                 out.append((row.key, markup.points))
@@ -392,13 +391,13 @@ class CaseReview:
         self._check_unchanged(target)
         state = self._signed(rater)
         with new_case_folder(target, overwrite=True) as part:
-            result = replace(state.result, input=_with_sources(state.result, source))
+            result = replace(state.result, input=with_sources(state.result, source))
             write_corrections(state, part / FILE_NAME)
             write_case(result, self.native, part, Journey(WRITING_SHARES, progress))
-            _keep_strangers(target, self._opened.record.files, part)
+            keep_strangers(target, part)
             self._check_unchanged(target)
         self._opened = open_case(target)
-        self._stamp = _stamp(target)
+        self._stamp = stamp(target)
         self._states[self._now] = self._saved = state
         return target
 
@@ -411,7 +410,7 @@ class CaseReview:
         return replace(state, result=replace(state.result, edits=edits, accepted=accepted))
 
     def _check_unchanged(self, target: Path) -> None:
-        if target.resolve() == self.folder.resolve() and _stamp(target) != self._stamp:
+        if target.resolve() == self.folder.resolve() and stamp(target) != self._stamp:
             raise OutputError(
                 f"{target} was changed by somebody else since it was opened; accept into another folder, or open the "
                 "case again to see what they did"
@@ -452,35 +451,3 @@ def _with_ranges(before: State, after: State) -> State:
         m if old.get(m.key) == m else with_ranges([m], after.result.references)[0] for m in after.result.measurements
     ]
     return after.with_rows(rows)
-
-
-def _stamp(folder: Path) -> str:
-    """Tells whether a case folder was written again."""
-    found = hashlib.sha256()
-    for name in ("case.json", FILE_NAME, "measurements.json"):
-        path = folder / name
-        found.update(path.read_bytes() if path.is_file() else b"")
-        found.update(b"\0")
-    return found.hexdigest()
-
-
-def _with_sources(result: CaseResult, source: Path | None) -> Any:
-    """The input with its files, where they still are what was analysed; DICOM results refer to them."""
-    info = result.input
-    if info.format != "DICOM":
-        return info
-    try:
-        found = read_volume(source or info.path, str(info.dicom.get("SeriesInstanceUID") or "") or None).info
-    except SpineQuantError:
-        return info
-    return replace(info, files=found.files, dicom=found.dicom) if found.sha256 == info.sha256 else info
-
-
-def _keep_strangers(old: Path, ours: tuple[str, ...], part: Path) -> None:
-    """Carry over what SpineQuant did not write."""
-    known = {*ours, "case.json"}
-    for path in sorted(old.rglob("*")) if old.is_dir() else ():
-        name = path.relative_to(old)
-        if path.is_file() and name.as_posix() not in known and not (part / name).exists():
-            (part / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(path, part / name)
