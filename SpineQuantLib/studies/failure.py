@@ -51,7 +51,7 @@ def failure_config(
         model,
         tuple(v for v in volumes if v.split == "validation"),
         work,
-        tuple(v for v in volumes if v.split == "train") if each else (),
+        tuple(v for v in volumes if v.split == "train"),
         foreign,
         phantoms,
         each,
