@@ -46,6 +46,10 @@ class CommitteeConfig:
         One of :data:`~SpineQuantLib.training.settings.PRESETS`.
     member : dict
         Settings of :class:`~SpineQuantLib.training.settings.TrainConfig` that differ from the preset.
+    class_weights : dict of str to float
+        Factors of the odds of classes in the packed members, see :func:`~SpineQuantLib.training.pack.weighted_classes`.
+    grown : Path or None
+        Folder of accepted proposals for the shipped recipe, see :mod:`~SpineQuantLib.training.grow`.
     """
 
     index: Path
@@ -56,6 +60,8 @@ class CommitteeConfig:
     phantoms: int = 30
     preset: str = "lumbar"
     member: dict[str, object] = dataclasses.field(default_factory=dict)
+    class_weights: dict[str, float] = dataclasses.field(default_factory=dict)
+    grown: Path | None = None
 
     @classmethod
     def read(cls, path: Path) -> CommitteeConfig:
@@ -70,6 +76,8 @@ class CommitteeConfig:
             values = json.loads(path.read_text(encoding="utf-8"))
             values["index"], values["output"] = path.parent / values["index"], path.parent / values["output"]
             values["seeds"] = tuple(values.get("seeds", cls.seeds))
+            if values.get("grown"):
+                values["grown"] = path.parent / values["grown"]
             config = cls(**values)
             config.member_config(0)
             return config
@@ -182,7 +190,7 @@ def _volumes(config: CommitteeConfig, data: Path | None) -> list[LabelledVolume]
     try:
         if data is not None:
             config.index.parent.mkdir(parents=True, exist_ok=True)
-            write_index(data, config.index)
+            write_index(data, config.index, config.grown)
         return read_index(config.index)
     except (OSError, ValueError) as error:
         raise InputError(f"the index of labelled volumes cannot be used: {error}") from error
@@ -197,7 +205,7 @@ def _finish(
 ) -> None:
     """Pack the committee, score it and write its card."""
     facts = {"training": {k: v for k, v in member.to_dict().items() if k not in ("cache", "output", "seed")}}
-    pack_committee(checkpoints, folder, config.name, config.version, member.network, facts)
+    pack_committee(checkpoints, folder, config.name, config.version, member.network, facts, config.class_weights)
     validation = [v for v in volumes if v.split == "validation"]
     if validation:
         evaluate_model(str(folder), validation, config.output / "evaluation", everyone=volumes, card=True)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from ..anatomy.structures import NetworkClass
 from ..models.network import NetworkConfig, is_training_head
 from ..models.store import ModelCard, write_model
 from .curves import CURVES_FILE, collect_curves
 
-__all__ = ["averaged_weights", "pack_committee"]
+__all__ = ["averaged_weights", "pack_committee", "weighted_classes"]
 
 _PREFIX = "module."
+_LAST_BIAS = "core.output_block.conv.conv.bias"
 
 
 def averaged_weights(checkpoint: Path) -> dict[str, torch.Tensor]:
@@ -29,8 +33,48 @@ def averaged_weights(checkpoint: Path) -> dict[str, torch.Tensor]:
     return {k: v for k, v in own.items() if not is_training_head(k)}
 
 
+def weighted_classes(
+    state: dict[str, torch.Tensor], weights: Mapping[str, float], network: NetworkConfig
+) -> dict[str, torch.Tensor]:
+    """The same network with the odds of some classes multiplied, by the bias of its last layer.
+
+    The most probable class is not the one that gives the largest expected Dice or an unbiased size: of a small
+    structure with a disputed border that decision leaves voxels out. The best threshold for Dice is half of the Dice
+    that can be reached (Lipton et al. 2014, arXiv:1402.1892), for foramina 0.33–0.4 instead of 0.5.
+
+    Parameters
+    ----------
+    state : dict
+        Weights of a member.
+    weights : mapping of str to float
+        Factor of the odds by the class's name, for example ``{"foramen": 2.0}``.
+    network : NetworkConfig
+        Of the member.
+
+    Raises
+    ------
+    ValueError
+        If a class is unknown or a factor is not above 0.
+    """
+    names = [c.name.lower() for c in NetworkClass]
+    bias = state[_LAST_BIAS].clone()
+    # Sub-pixels of a class lie side by side in the channels.
+    of_class = bias.view(len(names), network.fold**2)
+    for name, factor in weights.items():
+        if name not in names or not factor > 0:
+            raise ValueError(f"'{name}': {factor} is not the weight of a class; classes are {', '.join(names)}")
+        of_class[names.index(name)] += math.log(factor)
+    return {**state, _LAST_BIAS: bias}
+
+
 def pack_committee(
-    checkpoints: list[Path], folder: Path, name: str, version: str, network: NetworkConfig, facts: dict[str, Any]
+    checkpoints: list[Path],
+    folder: Path,
+    name: str,
+    version: str,
+    network: NetworkConfig,
+    facts: dict[str, Any],
+    class_weights: Mapping[str, float] | None = None,
 ) -> ModelCard:
     """Write a committee's model folder from its members' checkpoints.
 
@@ -46,8 +90,13 @@ def pack_committee(
         That the members were trained with.
     facts : dict
         What the card shall tell beyond the weights: training, validation.
+    class_weights : mapping of str to float, optional
+        See :func:`weighted_classes`; told in the card.
     """
-    card = write_model(folder, name, version, network, [averaged_weights(p) for p in checkpoints], facts)
+    members = [weighted_classes(averaged_weights(p), class_weights or {}, network) for p in checkpoints]
+    if class_weights:
+        facts = {**facts, "class_weights": dict(class_weights)}
+    card = write_model(folder, name, version, network, members, facts)
     curves = [p.with_name(p.name.replace("_best", "")).with_suffix(".csv") for p in checkpoints]
     collect_curves(curves, folder / CURVES_FILE)
     return card
