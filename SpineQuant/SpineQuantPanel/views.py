@@ -61,9 +61,10 @@ def setReadingLayout(nodes) -> None:
     if nodes is None:
         return
     slicer.util.setSliceViewerLayers(background=nodes.volume, fit=True)
-    table = manager.tableWidget(0)
-    if table is not None and "measurements" in nodes.tables:
-        table.mrmlTableViewNode().SetTableNodeID(nodes.tables["measurements"])
+    if "measurements" in nodes.tables:
+        application = slicer.app.applicationLogic()
+        application.GetSelectionNode().SetActiveTableID(nodes.tables["measurements"])
+        application.PropagateTableSelection()
     showPlot(nodes, next(iter(nodes.plots), ""))
     segmentation = slicer.mrmlScene.GetNodeByID(nodes.segmentation)
     if segmentation is not None:

@@ -28,7 +28,7 @@ class EntryState(str, Enum):
         return self.value
 
 
-@dataclass
+@dataclass(eq=False)
 class Entry:
     """One volume in the queue.
 

@@ -51,6 +51,7 @@ class Engine:
         self._idle_seconds = idle_seconds
         self._idle: ChildProcess | None = None
         self._since = 0.0
+        self._closed = False
 
     @property
     def pid(self) -> int | None:
@@ -76,7 +77,7 @@ class Engine:
 
     def give_back(self, child: ChildProcess, exit_code: int) -> None:
         """Take a process back that has ended a request with a code."""
-        if exit_code in _REUSABLE and self._idle is None:
+        if exit_code in _REUSABLE and self._idle is None and not self._closed:
             self._idle, self._since = child, time.monotonic()
         else:
             _end(child, orderly=0.0)
@@ -84,10 +85,14 @@ class Engine:
     def rest(self) -> None:
         """Let the process go where it has waited too long; to be called now and then."""
         if self._idle is not None and time.monotonic() - self._since > self._idle_seconds:
-            self.close()
+            self._let_go()
 
     def close(self) -> None:
-        """End the process that waits for work, if there is one; takes at most a second."""
+        """End the process that waits for work, which takes at most a second; one that works ends after its case."""
+        self._closed = True
+        self._let_go()
+
+    def _let_go(self) -> None:
         child, self._idle = self._idle, None
         if child is not None:
             _end(child, _ORDERLY_SECONDS)
