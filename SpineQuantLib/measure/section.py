@@ -337,6 +337,8 @@ def cut(field: Field, plane: Plane, *, reach: float | None = None) -> Section | 
     if not sections:
         return None
     best = max(sections, key=lambda s: s.area)
+    # Rings around holes, as the cord leaves one in the sac, run the other way round.
+    sections = [s for s in sections if s._signed[0] * best._signed[0] > 0]
     if reach is not None:
         # Slivers beside the object are no candidates, however near they lie.
         large = [s for s in sections if s.area >= 0.1 * best.area]

@@ -1,9 +1,8 @@
 """T2 signal of a disc relative to that of the cerebrospinal fluid.
 
-The most frequent signal of the disc's inside is taken, and the 90th percentile of that of the dural sac: means over
-whole masks would mix in the borders, the roots and whatever the masks include by mistake (peak and percentile after
-the practice of Pfirrmann-type quantification). A coil shades an image along the body, so the fluid is looked for
-nearby along the sac.
+The most frequent signal of the disc's inner half, where its nucleus lies, is taken, and the 90th percentile of that
+of the dural sac: means over whole masks would mix in the borders, the roots and whatever the masks include by mistake.
+A coil shades an image along the body, so the fluid is looked for nearby along the sac.
 """
 
 from __future__ import annotations
@@ -29,6 +28,8 @@ _NEAR = 25.0
 """Millimetres along the spine within which fluid is looked for."""
 _PERCENTILE = 90.0
 _FEWEST = 40
+_INNER = 0.55
+"""Share of the disc's depth and width, around its middle, that holds the nucleus; the ring around it is dark anyway."""
 _COLUMN = ("signal ratio", PEAK, "1")
 
 
@@ -68,6 +69,7 @@ class SignalReader:
             return subject.absent(*_COLUMN, NOT_SEEN)
         spine = self._landmarks.spine
         disc = _inside(spine.labels, disc_value(split_level(level)[0]), spine.grid.spacing)
+        disc = _central(disc, (spine.grid.to_lps(disc) - frame.centre) @ np.stack([frame.anterior, frame.left], axis=1))
         if len(disc) < _FEWEST:
             return subject.absent(*_COLUMN, "the disc is too thin to read its signal apart from its border")
         points, values = self._fluid
@@ -107,6 +109,14 @@ def _inside(labels: np.ndarray, value: int, spacing: tuple[float, ...]) -> np.nd
     for axis in axes:
         inside &= np.roll(mask, 1, axis) & np.roll(mask, -1, axis)
     return np.argwhere(inside) - 1
+
+
+def _central(index: np.ndarray, across: np.ndarray) -> np.ndarray:
+    """Those of some voxels that lie in the inner half of a disc, by their millimetres (n, 2) to the front and left."""
+    if not len(index):
+        return index
+    half = np.maximum(np.abs(across).max(axis=0), 1e-6)
+    return index[((across / half) ** 2).sum(axis=1) <= _INNER**2]
 
 
 def _peak(values: np.ndarray) -> float:
