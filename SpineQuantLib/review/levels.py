@@ -14,6 +14,7 @@ from ..case.canal_profile import CanalProfile
 from ..case.errors import InputError
 from ..case.measurement import Measurement
 from ..case.spine import NamedSpine, Naming
+from .derived import formulas_for
 from .state import State, identity, place_may_change, same, single_rows
 from .verdict import reassessed
 
@@ -148,6 +149,10 @@ def table_under_new_names(before: State, after: State, fresh: list[Measurement])
     old = {_moved(m, mapping).key: m for m in before.result.measurements}
     same_name = before.rows
     single = single_rows(same_name.values())
+    placed = set(before.by_hand)
+    for formula in formulas_for(same_name):
+        if placed.intersection(formula.inputs):
+            placed.add(formula.key)
     rows, automatic, hand = [], {}, set()
     for m in fresh:
         was = old.get(m.key)
@@ -165,14 +170,19 @@ def table_under_new_names(before: State, after: State, fresh: list[Measurement])
             continue
         if was is None:
             rows.append(m)
-        elif was.source == "corrected":
-            original = before.automatic.get(was.key, was)
-            automatic[m.key] = _moved(original, mapping)
+            continue
+        original = before.automatic.get(was.key, was)
+        # S1 is measured by rules of its own, so that what is beside it may get another value under another name.
+        if was.key not in placed and same(original.value, m.value):
+            rows.append(replace(m, lower=original.lower, upper=original.upper, spread=original.spread))
+            continue
+        automatic[m.key] = _moved(original, mapping)
+        if was.source == "corrected":
             rows.append(replace(_moved(was, mapping), flag=was.flag if was.value is None else m.flag))
-            if was.key in before.by_hand:
-                hand.add(m.key)
         else:
-            rows.append(replace(m, lower=was.lower, upper=was.upper, spread=was.spread))
+            rows.append(replace(m, source="corrected", automatic=original.value))
+        if was.key in before.by_hand:
+            hand.add(m.key)
     result = replace(after.result, measurements=tuple(rows))
     return State(result, automatic, frozenset(hand))
 
