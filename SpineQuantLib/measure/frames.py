@@ -123,7 +123,7 @@ def _endplates(field: Field, frame: Frame, level_only: bool) -> tuple[np.ndarray
     ws = np.linspace(low[2] - pad, high[2] + pad, count)
     u, v = (a.ravel() for a in np.meshgrid(us, vs, indexing="ij"))
     # The corners of the window lie near the rim in front and not behind: hollow endplates would seem tilted.
-    round_window = ((u - middle[0]) / half[0]) ** 2 + ((v - middle[1]) / half[1]) ** 2 <= _CENTRAL**2
+    round_window = ((u - middle[0]) / half[0]) ** 2 + ((v - middle[1]) / half[1]) ** 2 <= _CENTRAL**2 + 1e-9
     u, v = u[round_window], v[round_window]
     base = frame.centre + u[:, None] * frame.anterior + v[:, None] * frame.left
     values = field.sample(base[:, None, :] + ws[None, :, None] * frame.up)
