@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from SpineQuantLib.anatomy.levels import vertebra_value
 from SpineQuantLib.anatomy.structures import Side, Structure
+from SpineQuantLib.case.spine import NamedSpine
 from SpineQuantLib.measure import measure_spine
 from SpineQuantLib.training.phantom import PhantomSpec, make_phantom
 
@@ -28,20 +30,40 @@ SPECS = {
 }
 
 
+def _cut(spine: NamedSpine, level: str) -> bool:
+    """Whether the edge of the view cuts a body of a level: what needs its corners may then be absent."""
+    if level not in spine.levels:
+        return False
+    for name in level.split("-"):
+        at = np.argwhere(spine.labels == vertebra_value(name))
+        if len(at) and ((at.min(axis=0) == 0) | (at.max(axis=0) == np.array(spine.labels.shape) - 1)).any():
+            return True
+    return False
+
+
 @pytest.fixture(scope="module", params=SPECS.values(), ids=SPECS.keys())
 def errors(request):
-    """Signed errors by (structure, name): of lengths in mm, of areas and volumes in per cent."""
+    """Signed errors by (structure, name): in the unit of the measure, of areas and volumes in per cent."""
     phantom = make_phantom(request.param)
-    rows = {(r.structure, r.level, r.side, r.name, r.method): r for r in measure_spine(phantom.spine())}
+    spine = phantom.spine()
+    rows = {(r.structure, r.level, r.side, r.name, r.method): r for r in measure_spine(spine)}
     found: dict[tuple, list] = {}
     for true in phantom.truth:
+        if true.structure is Structure.SPINE:
+            # Alignment has tests of its own; the level of an angle tells where it was greatest.
+            continue
         row = rows.get((true.structure, true.level, true.side, true.name, true.method))
         if row is None:
             assert true.level == "S1", f"{true.key} is never measured"
             continue
+        if row.value is None and _cut(spine, true.level):
+            continue
         assert row.value is not None, f"{row.key}: {row.flag}"
-        error = row.value - true.value if true.unit == "mm" else 100 * (row.value - true.value) / true.value
-        found.setdefault((true.structure, true.name), []).append(error)
+        sized = true.unit in ("mm2", "mm3")
+        error = 100 * (row.value - true.value) / true.value if sized else row.value - true.value
+        # Frobin's height rests on the corners of two bodies and is as good as these.
+        name = "Frobin's height" if true.method == "Frobin" else true.name
+        found.setdefault((true.structure, name), []).append(error)
     return {key: np.array(values) for key, values in found.items()}
 
 
@@ -55,6 +77,7 @@ def within(errors: dict, structure: Structure, name: str, typical: float, worst:
 
 def test_discs(errors):
     within(errors, Structure.DISC, "height", 0.3, 0.6)
+    within(errors, Structure.DISC, "Frobin's height", 0.6, 1.0)
     for name in ("anterior height", "middle height", "posterior height"):
         within(errors, Structure.DISC, name, 0.3, 0.7)
     within(errors, Structure.DISC, "area", 3.0, 5.0)

@@ -26,6 +26,7 @@ CONTRACT = {
     "members.npz",
     "measurements.csv",
     "measurements.json",
+    "canal_profile.csv",
     "markups",
     "scene.mrb",
     "report.html",
@@ -115,6 +116,7 @@ def test_tables_say_the_same(case: tuple[CaseResult, Path]) -> None:
         "Hurxthal",
         "Dabbs",
         "Fyllos",
+        "Frobin",
     }
 
 
