@@ -92,7 +92,9 @@ def test_two_raters_count_half_each():
     first[(first > 100) & (first < 150)] = 0
     second = first.copy()
     rows = np.argwhere(second == foramen_value("L3", Side.LEFT))[:, 1]
-    upper = (np.arange(SHAPE[1]) < rows.min() + 6)[None, :, None]
+    assert np.ptp(rows) + 1 == 12
+    # Farther above a drawn foramen than four rows nothing is known.
+    upper = (np.arange(SHAPE[1]) < rows.min() + 4)[None, :, None]
     second[(second == foramen_value("L3", Side.LEFT)) & upper] = 0
     record = judged(box_spine(), bodies, complete=False, annotations=(first, second))["foramen", "L3-L4", "left"]
-    assert record.dice == pytest.approx((1 + 2 / 3) / 2)
+    assert record.dice == pytest.approx((1 + 0.8) / 2)

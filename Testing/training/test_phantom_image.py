@@ -81,9 +81,9 @@ def test_labels_say_what_fills_most_of_a_voxel(low: Phantom) -> None:
 
 def test_volumes_of_masks_are_those_of_the_shapes(whole: Phantom) -> None:
     voxel = float(np.prod(whole.spec.spacing))
-    discs = sum(r.value for r in whole.truth if r.structure is Structure.DISC and r.name == "volume")
-    assert len([r for r in whole.truth if r.name == "volume"]) == len(whole.spec.levels)
-    assert whole.occupancy[Structure.DISC].sum() * voxel == pytest.approx(discs, rel=0.01)
+    discs = [r.value for r in whole.truth if r.structure is Structure.DISC and r.name == "volume"]
+    assert len(discs) == len(whole.spec.levels)
+    assert whole.occupancy[Structure.DISC].sum() * voxel == pytest.approx(sum(discs), rel=0.01)
     foramina = sum(f.area * (f.lateral - f.medial) for f in whole.anatomy.foramina)
     assert whole.occupancy[Structure.FORAMEN].sum() * voxel == pytest.approx(foramina, rel=0.02)
     # A cross-section swept at right angles along the line through its centroid: area times length (Pappus).

@@ -142,7 +142,7 @@ def test_without_tensorboard_training_says_so_once_and_goes_on(
 ) -> None:
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     monkeypatch.setattr(journal, "_told", set())
-    caplog.set_level("INFO")
+    caplog.set_level("INFO", logger="SpineQuantLib")
     for seed in (0, 1):
         train_member(config(cache, tmp_path / "t", seed=seed, steps=1), "cpu")
     assert sum("TensorBoard is not installed" in r.getMessage() for r in caplog.records) == 1
@@ -237,7 +237,7 @@ def test_seeds_give_different_members(cache: Path, tmp_path: Path) -> None:
 
 
 def test_training_lowers_the_loss(cache: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level("INFO")
+    caplog.set_level("INFO", logger="SpineQuantLib")
     train_member(config(cache, tmp_path / "d", steps=150, rate=1e-2), "cpu")
     losses = [float(r.getMessage().split("loss ")[1].split(",")[0]) for r in caplog.records if "loss" in r.getMessage()]
     assert losses[-1] < 0.8 * losses[0]
