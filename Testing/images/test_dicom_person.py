@@ -30,5 +30,8 @@ def test_age(changes: dict[str, str], age: str | None, tmp_path: Path) -> None:
     info = read_volume(tmp_path).info
     assert info.dicom.get("PatientAge") == age
     assert info.dicom["PatientSex"] == "F"
+    # Random unique identifiers hold any four digits now and then.
+    told = {name: value for name, value in info.dicom.items() if "UID" not in name}
+    assert "PatientBirthDate" not in told
     for secret in ("Doe", "1970", "1901", "19691231"):
-        assert secret not in repr(info.dicom)
+        assert secret not in repr(told)
