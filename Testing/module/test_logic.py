@@ -73,10 +73,12 @@ def test_logic_and_command_line_give_the_same_numbers(desktop, logic, add_volume
     assert told.returncode == 0, told.stderr
     ours, theirs = (read_measurements(f / "measurements.json") for f in (done.folder, tmp_path / "shell"))
     assert [m.key for m in ours] == [m.key for m in theirs]
-    # On its way out of the scene the volume is written anew; that may move a section by hundredths of a millimetre.
     assert [m.value is None for m in ours] == [m.value is None for m in theirs]
-    pairs = [(a.value, b.value) for a, b in zip(ours, theirs, strict=True) if a.value is not None]
-    assert [a for a, _ in pairs] == pytest.approx([b for _, b in pairs], rel=1e-3, abs=0.1)
+    # Out of the scene a spacing of 4.4 mm comes back as 4.400000000000001; the sac's centre line feels that.
+    allowed = {"mm": 0.02, "mm2": 0.05, "%": 0.1}
+    for one, other in zip(ours, theirs, strict=True):
+        if one.value is not None:
+            assert one.value == pytest.approx(other.value, rel=0, abs=allowed.get(one.unit, 1e-3)), one.key
 
 
 class Database:
