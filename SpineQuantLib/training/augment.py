@@ -93,18 +93,25 @@ def _rotation(angles: tuple[float, float, float]) -> torch.Tensor:
     return out
 
 
-def _slip(offsets: torch.Tensor, row: float, rng: torch.Generator) -> torch.Tensor:
-    """Offsets (3, k, j, i) in pixels after a step in i and a change of scale in j about a row.
+def _slip(offsets: torch.Tensor, place: tuple[float, float], rng: torch.Generator) -> torch.Tensor:
+    """Offsets (3, k, j, i) in pixels after a step along a plane through a place (j, i), and a change of scale across.
 
-    The displacement is A·tanh((j − j0)/w): at most 7 pixels to either side for the slip, and for the scale a factor
-    between 0.5 and 2 in the band, so that no row is folded over another.
+    The displacement is A·tanh(d/w) with d the distance from the plane, which descends forwards by up to 55°, as
+    the lumbosacral disc does: at most 18 pixels between what lies above and below, and for the scale a factor between
+    0.5 and 2 in the band, so that nothing is folded over.
     """
-    rows = offsets[1]
+    angle = math.radians(uniform(-20, 55, rng))
+    along = (math.sin(angle), -math.cos(angle))
+    across = (math.cos(angle), math.sin(angle))
     width = uniform(3, 12, rng)
-    step = torch.tanh((rows - row) / width)
+    distance = (offsets[1] - place[0]) * across[0] + (offsets[2] - place[1]) * across[1]
+    step = torch.tanh(distance / width)
+    # Forwards more often and further than backwards, as vertebrae slip.
+    forwards = uniform(-5, 9, rng)
+    apart = uniform(-0.5, 1.0, rng) * width
     out = offsets.clone()
-    out[2] += uniform(-7, 7, rng) * step
-    out[1] += uniform(-0.5, 1.0, rng) * width * step
+    for axis in (0, 1):
+        out[axis + 1] += (forwards * along[axis] + apart * across[axis]) * step
     return out
 
 
@@ -114,7 +121,7 @@ def _sample_points(
     patch: tuple[int, int, int],
     cfg: AugmentConfig,
     rng: torch.Generator,
-    slip_row: float | None,
+    slip_at: tuple[float, float] | None,
 ) -> torch.Tensor:
     """Voxel indices (k, j, i) of the volume under each voxel of a randomly placed patch; (3, *patch)."""
     mm = torch.tensor(spacing)
@@ -136,8 +143,8 @@ def _sample_points(
         stretch[0] = -stretch[0]
     axes = [torch.arange(n, dtype=torch.float32) - (n - 1) / 2 for n in patch]
     offsets = torch.stack(torch.meshgrid(*axes, indexing="ij"))
-    if slip_row is not None:
-        offsets = _slip(offsets, slip_row / float(stretch[1]), rng)
+    if slip_at is not None:
+        offsets = _slip(offsets, (slip_at[0] / float(stretch[1]), slip_at[1] / float(stretch[2])), rng)
     shear = torch.eye(3) + cfg.shear * torch.randn((3, 3), generator=rng) * (1 - torch.eye(3))
     matrix = torch.diag(1 / mm) @ _rotation(angles) @ shear @ torch.diag(mm * stretch)
     return (matrix @ offsets.reshape(3, -1)).reshape(3, *patch) + centre.view(3, 1, 1, 1)
@@ -184,13 +191,18 @@ def _intensity(
     return image * math.exp(uniform(-0.2, 0.2, rng)) + uniform(-0.2, 0.2, rng)
 
 
-def _place(target: torch.Tensor, cfg: AugmentConfig, rng: torch.Generator) -> tuple[torch.Tensor, float | None]:
-    """Centre of a patch in voxels (k, j, i), and how many rows below it something slips; None where nothing does."""
+def _place(
+    target: torch.Tensor, cfg: AugmentConfig, rng: torch.Generator
+) -> tuple[torch.Tensor, tuple[float, float] | None]:
+    """Centre of a patch in voxels (k, j, i), and how many rows and columns from it something slips; None: nothing."""
     shape = torch.tensor(target.shape, dtype=torch.float32)
     certain = target & (target - 1) == 0
     slipping = _chance(cfg.slip, rng)
     labelled = torch.nonzero(certain & (target & _BETWEEN > 0)) if slipping else torch.zeros((0, 3))
     slipping = len(labelled) > 0
+    if slipping and _chance(0.5, rng):
+        # The lowest level slips furthest, and is one of many in a volume.
+        labelled = labelled[labelled[:, 1] >= torch.quantile(labelled[:, 1].float(), 0.8)]
     if not slipping:
         labelled = torch.nonzero(certain & (target > 1))
     if not (slipping or (len(labelled) and _chance(cfg.on_spine, rng))):
@@ -198,7 +210,7 @@ def _place(target: torch.Tensor, cfg: AugmentConfig, rng: torch.Generator) -> tu
     near = labelled[int(torch.randint(len(labelled), (), generator=rng))].float()
     centre = near + torch.randn(3, generator=rng) * torch.tensor([2.0, 15.0, 15.0])
     centre[0] = (centre[0] + (shape[0] - 1) / 2) / 2
-    return centre, float(near[1] - centre[1]) if slipping else None
+    return centre, (float(near[1] - centre[1]), float(near[2] - centre[2])) if slipping else None
 
 
 def random_patch(
@@ -231,7 +243,7 @@ def random_patch(
     image, target : torch.Tensor
         (1, *patch) float32 and (*patch) uint8.
     """
-    centre, slip_row = _place(target, cfg, rng)
-    points = _sample_points(centre, spacing, patch, cfg, rng, slip_row)
+    centre, slip_at = _place(target, cfg, rng)
+    points = _sample_points(centre, spacing, patch, cfg, rng, slip_at)
     view, labels = _geometry(image, target, points)
     return _intensity(view, labels, spacing[0], cfg, rng)[None], labels

@@ -17,6 +17,7 @@ from .evaluation.run import evaluate_model
 from .loop import train_member
 from .pack import pack_committee
 from .phantom import PhantomSpec
+from .phantom.column import build_column
 from .recipe_lumbar import write_index
 from .settings import PRESETS, TrainConfig, merged
 from .team import join_team
@@ -101,16 +102,22 @@ class CommitteeConfig:
 def phantom_spec(number: int, network: NetworkConfig) -> PhantomSpec:
     """The n-th training phantom: any anatomy and contrast, on the grid of the networks."""
     rng = np.random.default_rng(number)
-    spec = PhantomSpec.random(rng)
     pixel = max(network.spacing[1], 1.0)
-    return dataclasses.replace(
-        spec,
-        spacing=(float(rng.choice([4.0, 4.0, 3.5, 4.5])), pixel, pixel),
-        size=(int(rng.integers(14, 21)), int(rng.integers(220, 330)), int(rng.integers(200, 280))),
-        orientation="PIL",
-        seed=number,
-        slice_thickness=None,
-    )
+    while True:
+        spec = dataclasses.replace(
+            PhantomSpec.random(rng),
+            spacing=(float(rng.choice([4.0, 4.0, 3.5, 4.5])), pixel, pixel),
+            size=(int(rng.integers(14, 21)), int(rng.integers(220, 330)), int(rng.integers(200, 280))),
+            orientation="PIL",
+            seed=number,
+            slice_thickness=None,
+        )
+        try:
+            build_column(spec)
+        except ValueError:
+            # Its own seed gives the person other proportions, in which a narrow disc may not fit: another is drawn.
+            continue
+        return spec
 
 
 _GRID_FILE = "grid.json"

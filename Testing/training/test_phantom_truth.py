@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from functools import cache
 
 import numpy as np
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from SpineQuantLib.anatomy.structures import Side, Structure
 from SpineQuantLib.case.measurement import Measurement
 from SpineQuantLib.training.phantom import PhantomSpec
+from SpineQuantLib.training.phantom.arch import arch_corners
 from SpineQuantLib.training.phantom.canal import build_sac
 from SpineQuantLib.training.phantom.column import build_column
 from SpineQuantLib.training.phantom.foramen import build_foramina
@@ -117,6 +119,24 @@ def test_a_slip_moves_all_that_lies_above_by_just_that(slip: float) -> None:
     for name in ("T12", "L2", "L4"):
         moved = after.body(name).frame.origin - before.body(name).frame.origin + lower
         np.testing.assert_allclose(moved, -slip * axis, atol=1e-9)
+
+
+def test_behind_a_lysis_the_foramina_grow_by_the_slip_and_the_arch_stays() -> None:
+    slipped = PhantomSpec(listhesis={"L5-S1": 10.0}, disc_narrowing={"L5-S1": 1.0})
+    loose = dataclasses.replace(slipped, lysis=("L5-S1",))
+    whole, isthmic = (build_foramina(build_column(s), s) for s in (slipped, loose))
+    for before, after in zip(whole, isthmic, strict=True):
+        grown = 10.0 if before.disc.level == "L5-S1" else 0.0
+        assert after.width - before.width == pytest.approx(grown, abs=1.0)
+        assert after.height == pytest.approx(before.height)
+    # The tip of the spinous process, in front of which the slipped body has moved away.
+    tips = [arch_corners(build_column(s).body("L5"))[:, 1].max() for s in (slipped, loose)]
+    assert tips[1] - tips[0] == pytest.approx(10.0, abs=2.5)
+
+
+def test_only_a_level_of_the_phantom_can_have_a_lysis() -> None:
+    with pytest.raises(ValueError, match="lysis names"):
+        PhantomSpec(lysis=("C4-C5",))
 
 
 def test_a_foramen_narrowed_on_the_left_changes_only_the_left() -> None:

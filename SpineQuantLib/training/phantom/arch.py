@@ -86,7 +86,10 @@ def _rods(body: Body) -> list[_Rod]:
             ((p.lateral - p.medial) / (p.high - p.low), 1.0, 1.0),
         ),
         _Rod((middle + 1 * s, wall + 11 * s, half - 8 * s), (middle + 2 * s, wall + 11.5 * s, half + 5 * s), 4.4 * s),
-        _Rod((middle, wall + 11 * s, half - 9 * s), (middle - 2 * s, wall + 17 * s, -half + 1 * s), 4.4 * s),
+    ]
+    # Behind a defect of the isthmus the arch keeps its place while the body, with the rods above, has moved forwards.
+    wall += body.lysis
+    rods += [
         _Rod((middle - 2 * s, wall + 17.5 * s, -half + 2 * s), (middle, wall + 17.5 * s, -half - 9 * s), 4.6 * s),
         _Rod((middle - 2 * s, wall + 17 * s, -2 * s), (0.0, wall + 26 * s, -6 * s), 3.6 * s, (1.0, 1.0, 2.2)),
         _Rod(
@@ -96,6 +99,11 @@ def _rods(body: Body) -> list[_Rod]:
             (1.0, 1.0, 1.8 if thorax else 2.7),
         ),
     ]
+    wall -= body.lysis
+    if not body.lysis:
+        rods.append(
+            _Rod((middle, wall + 11 * s, half - 9 * s), (middle - 2 * s, wall + 17 * s, -half + 1 * s), 4.4 * s)
+        )
     if not thorax:
         rods.append(_Rod((middle + 5 * s, wall + 8 * s, 3 * s), (middle + 26 * s, wall + 13 * s, 6 * s), 4.2 * s))
     return rods

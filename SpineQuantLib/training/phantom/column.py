@@ -89,6 +89,7 @@ class _Plan:
     disc_height: float
     disc_wedge: float
     slip: float
+    lysis: bool
     bulge: float
     coronal: float
 
@@ -141,6 +142,7 @@ def _plans(spec: PhantomSpec, rng: np.random.Generator) -> list[_Plan]:
                 disc_height=float(disc_height) - spec.disc_narrowing.get(level, 0.0),
                 disc_wedge=float(np.radians(disc_wedge[name])),
                 slip=spec.listhesis.get(level, 0.0),
+                lysis=level in spec.lysis,
                 bulge=spec.disc_bulge.get(level, 0.0),
                 coronal=coronal[name],
             )
@@ -171,7 +173,8 @@ def _body(plan: _Plan, sagittal: float, apex: np.ndarray, lower: bool) -> Body:
     axes = _axes(sagittal, plan.coronal)
     up = -plan.height / 2 + plan.domes[1] if lower else plan.height / 2 - plan.domes[0]
     frame = Frame(apex - up * axes[2], axes)
-    return Body(plan.name, frame, plan.height, plan.ap, plan.rl, plan.wedge, plan.domes, plan.waist, plan.taper)
+    loose = max(plan.slip, 0.0) if plan.lysis else 0.0
+    return Body(plan.name, frame, plan.height, plan.ap, plan.rl, plan.wedge, plan.domes, plan.waist, plan.taper, loose)
 
 
 def _stack(plans: list[_Plan], slope: float, start: np.ndarray) -> tuple[list[Body], list[Disc]]:

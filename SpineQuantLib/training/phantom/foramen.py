@@ -136,6 +136,8 @@ def _foramen(disc: Disc, side: Side, narrowed: float, scale: float) -> Foramen:
     wall = _wall(disc, up) + _CLEARANCE
     step = np.clip((share - 0.34) / 0.24, 0.0, 1.0)
     full = (_SLOT + (_BULB - _SLOT) * step * step * (3.0 - 2.0 * step)) * scale * (1.0 - narrowed)
+    # Where the isthmus gives way, the loose arch no longer bounds the foramen behind: it grows as long as the slip.
+    full = full + disc.upper.lysis
     width = full * (1.0 - np.abs(2.0 * share - 1.0) ** 3) ** (1.0 / 3.0)
     # The round ends close around the middle of the keyhole, not around its front.
     front = wall + (full - width) / 2

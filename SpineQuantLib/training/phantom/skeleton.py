@@ -61,6 +61,8 @@ class Body:
         Share by which the wall is drawn in at mid-height, in front and at the sides; 0.4 of it behind.
     taper : float
         Share by which the outline is smaller at the lower endplate than at the upper one.
+    lysis : float
+        Millimetres by which the loose part of the arch stayed behind when the body slipped forwards; 0: a whole arch.
     """
 
     name: str
@@ -72,6 +74,7 @@ class Body:
     domes: tuple[float, float]
     waist: float
     taper: float = 0.0
+    lysis: float = 0.0
 
     def _hollow(self, left: np.ndarray, posterior: np.ndarray, scale: float, dome: float) -> np.ndarray:
         """Depth of an endplate's hollow; negative beyond the rim, where the edge of the body is rounded off."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -30,6 +31,9 @@ class PhantomSpec:
     disc_narrowing, disc_bulge, listhesis : mapping of level to float
         Millimetres by which a disc is lower everywhere, by which it reaches behind the posterior wall, and by which
         the upper vertebra has slipped forwards (negative: backwards).
+    lysis : tuple of str
+        Levels whose upper vertebra has a defect in both isthmi (isthmic listhesis): its loose arch stays behind when
+        the body slips, so the canal is not narrowed by it and the foramina grow longer and flatter.
     disc_degeneration : mapping of level to float
         Loss of the nucleus' signal, 0 to 1.
     central_stenosis : mapping of level to float
@@ -86,6 +90,7 @@ class PhantomSpec:
     disc_narrowing: Mapping[str, float] = field(default_factory=dict)
     disc_bulge: Mapping[str, float] = field(default_factory=dict)
     listhesis: Mapping[str, float] = field(default_factory=dict)
+    lysis: tuple[str, ...] = ()
     disc_degeneration: Mapping[str, float] = field(default_factory=dict)
     central_stenosis: Mapping[str, float] = field(default_factory=dict)
     foraminal_stenosis: Mapping[tuple[str, Side], float] = field(default_factory=dict)
@@ -118,6 +123,8 @@ class PhantomSpec:
         unknown = {level for level, _ in self.foraminal_stenosis} - known
         if unknown:
             raise ValueError(f"foraminal_stenosis names {sorted(unknown)}; this phantom has {', '.join(self.levels)}")
+        if unknown := set(self.lysis) - known:
+            raise ValueError(f"lysis names {sorted(unknown)}; this phantom has {', '.join(self.levels)}")
         _within("central_stenosis", self.central_stenosis.values(), 0, 0.85)
         _within("foraminal_stenosis", self.foraminal_stenosis.values(), 0, 0.9)
         _within("disc_degeneration", self.disc_degeneration.values(), 0, 1)
@@ -200,10 +207,10 @@ def _within(name: str, values: object, low: float, high: float) -> None:
             raise ValueError(f"{name} is {value}, but must lie in {low} to {high}")
 
 
-def _pathology(rng: np.random.Generator, lumbar: int, scale: float) -> dict[str, dict]:
+def _pathology(rng: np.random.Generator, lumbar: int, scale: float) -> dict[str, Any]:
     """Knobs of degeneration; one phantom in three is healthy, and lower levels suffer more."""
     levels = PhantomSpec(lumbar=lumbar).levels[-lumbar:]
-    out: dict[str, dict] = {
+    out: dict[str, Any] = {
         "disc_narrowing": {},
         "disc_bulge": {},
         "listhesis": {},
@@ -227,4 +234,11 @@ def _pathology(rng: np.random.Generator, lumbar: int, scale: float) -> dict[str,
                 out["foraminal_stenosis"][level, side] = float(rng.uniform(0.1, 0.65))
     if rng.random() < 0.25 * burden:
         out["listhesis"][levels[-1 if rng.random() < 0.4 else -2]] = float(rng.uniform(2, 9))
+    if rng.random() < 0.06:
+        # Isthmic listhesis: four in five at the lowest level, whose disc is as good as gone.
+        level = levels[-1 if rng.random() < 0.8 else -2]
+        out["listhesis"][level] = float(rng.uniform(4, 15))
+        out["lysis"] = (level,)
+        out["disc_narrowing"][level] = float(rng.uniform(1.0, 3.5)) * scale
+        out["disc_degeneration"][level] = float(rng.uniform(0.4, 1.0))
     return out
