@@ -18,6 +18,9 @@ _LATERAL = (5.0, 42.0)
 _BEHIND_COLUMN = (-2.0, 50.0)
 _BESIDE_SAC = (-32.0, 22.0)
 _MIN_VOLUME = 60.0
+_FULL_SECTION = 0.55
+"""Share of the largest sagittal section that the outermost one has at least; of the foramina that readers drew in the
+training volumes, nineteen in twenty have no smaller one."""
 _DEFAULT_DEPTH = 23.0
 _MIN_DEPTH = 8.0
 
@@ -65,7 +68,8 @@ def divide_foramina(region: Region, column: Curve, sac: Curve | None, gaps: list
 
     A foramen's middle lies above that of its disc, behind the lower part of the upper body; it belongs to the level
     within whose stretch it lies. What is not beside the sac is removed; of several pieces on one side of one level
-    the largest is kept with what lies close to it.
+    the largest is kept with what lies close to it. At its inner and outer end it is trimmed to the sections in which
+    it is seen whole, as readers draw it: between the pedicles, without the recess and the fat beside it.
 
     Returns
     -------
@@ -128,5 +132,8 @@ def _place(
         ):
             crop[pieces == n] = False
     kept, _ = keep_main(crop, region.spacing, reach=8.0, share=0.05)
+    section = kept.sum(axis=(1, 2))
+    whole = np.flatnonzero(section >= _FULL_SECTION * section.max())
+    kept[: whole[0]] = kept[whole[-1] + 1 :] = False
     if kept.sum() * np.prod(region.spacing) >= _MIN_VOLUME:
         labels[tuple((np.argwhere(kept) + low).T)] = number

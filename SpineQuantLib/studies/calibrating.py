@@ -133,6 +133,10 @@ def _flag_evidence(flags: FlagStudy) -> dict[str, Any]:
         "flags_by_family": [
             {"family": f, "grade": int(g), **_detected(own)} for (f, g), own in table.groupby(["family", "grade"])
         ],
+        "structures": [
+            {"structure": s, **_detected(own)}
+            for s, own in flags.structures.assign(bad=flags.structures["dice"] < BAD).groupby("structure")
+        ],
         "trade_off": _trade_off(table, flags.winner),
         "missed": {
             "n": int(table["missed"].sum()),

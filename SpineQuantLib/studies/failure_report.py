@@ -76,8 +76,20 @@ def _flags(document: Document, calibration: Calibration) -> None:
     document.add(
         Text(f"Bounds on the deciding score, {SCORES[thresholds.score][1]}:"),
         Table(
-            ("structure", f"to be reviewed {sign}", f"failed {sign}"),
-            [[_NOUN[s.value], cell(bound, 3), cell(thresholds.least[s], 3)] for s, bound in thresholds.enough.items()],
+            ("structure", f"to be reviewed {sign}", f"failed {sign}", "passes as a whole with so many in doubt"),
+            [
+                [_NOUN[s.value], cell(bound, 3), cell(thresholds.least[s], 3), cell(thresholds.share[s], percent=True)]
+                for s, bound in thresholds.enough.items()
+            ],
+        ),
+        Text(
+            "A case is to be reviewed if more objects of a structure are in doubt than that, if one fails or was not "
+            "seen, or if names, view or input give a reason. A structure of a case is bad if the mean Dice of its "
+            "objects is below the same bound; of left-out people:"
+        ),
+        Table(
+            ("structure as a whole", "n", "people", "bad", "mean Dice", "bad reviewed", "good passed"),
+            [[_NOUN[r["structure"]].split(",")[0], *_detected(r)] for r in evidence["structures"]],
         ),
     )
 

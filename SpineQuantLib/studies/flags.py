@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,7 @@ from ..uncertainty.thresholds import SCORES, Thresholds, confidence_of
 from .examine import CaseRecord
 from .risk import detection, risk_coverage
 
-__all__ = ["BAD", "WISH", "FlagStudy", "fit_thresholds", "object_table", "study_flags"]
+__all__ = ["BAD", "WISH", "FlagStudy", "fit_thresholds", "object_table", "structure_table", "study_flags"]
 
 BAD = 0.75
 """Dice below which an object is bad and should be flagged."""
@@ -23,6 +23,7 @@ WISH = (0.90, 0.80)
 """Share of bad objects flagged and of good ones not flagged that is wanted."""
 _FAILED = 0.5
 _FEW = 8
+_MOST_IN_DOUBT = 0.5
 
 
 def object_table(records: Sequence[CaseRecord]) -> pd.DataFrame:
@@ -101,7 +102,40 @@ def fit_thresholds(table: pd.DataFrame, score: str, wish: float = WISH[0]) -> Th
         bound = _bound(confidence, dice, wish)
         enough[structure] = SCORES[score][0] * bound
         least[structure] = SCORES[score][0] * min(_failing(confidence, dice), bound)
-    return Thresholds(score, enough, least, Thresholds().case_least)
+    bounds = Thresholds(score, enough, least)
+    return replace(bounds, share=_shares(table, bounds, wish))
+
+
+def structure_table(table: pd.DataFrame, flagged: np.ndarray) -> pd.DataFrame:
+    """One row a structure of a case: ``dice``, the mean over its objects, and ``share``, how many of them are flagged.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From :func:`object_table`.
+    flagged : np.ndarray
+        bool (objects,).
+    """
+    seen = table.assign(share=np.asarray(flagged, float))
+    return seen.groupby(["case", "subject", "structure"], as_index=False, sort=False)[["dice", "share"]].mean()
+
+
+def _shares(table: pd.DataFrame, bounds: Thresholds, wish: float) -> dict[Structure, float]:
+    """Largest share of doubtful objects with which a structure passes, so that the wished share of bad ones does not.
+
+    A structure of a case is bad if the mean Dice of its objects is below the bound of a bad object. One with too few
+    bad cases takes its share from all structures together; more than half in doubt never passes.
+    """
+    whole = structure_table(table, _flagged(table, bounds))
+    out = {}
+    for structure in bounds.enough:
+        own = whole[whole["structure"] == structure.value]
+        if (own["dice"] < BAD).sum() < _FEW:
+            own = whole
+        bad = np.sort(own.loc[own["dice"] < BAD, "share"])
+        rank = len(bad) - min(math.ceil(wish * (len(bad) + 1)), len(bad))
+        out[structure] = min(max(float(bad[rank]) - 1e-6, 0.0), _MOST_IN_DOUBT) if len(bad) else 0.0
+    return out
 
 
 def _failing(confidence: np.ndarray, dice: np.ndarray) -> float:
@@ -140,6 +174,8 @@ class FlagStudy:
         structure, score, n, aurc, random, optimal, naurc, spearman, cross-fitted sensitivity and specificity.
     held_out : pandas.DataFrame
         Objects with ``flagged``: by bounds and winner chosen without their subject.
+    structures : pandas.DataFrame
+        Structures of cases as in :func:`structure_table`, with ``flagged``: too many objects in doubt, likewise.
     curves : dict of str to (coverage, risk)
         Of each score over all structures.
     """
@@ -148,6 +184,7 @@ class FlagStudy:
     thresholds: Thresholds
     scores: pd.DataFrame
     held_out: pd.DataFrame
+    structures: pd.DataFrame
     curves: dict[str, tuple[list[float], list[float]]]
 
 
@@ -214,7 +251,21 @@ def study_flags(table: pd.DataFrame) -> FlagStudy:
             if structure == "all":
                 curves[name] = (found.coverage.tolist(), found.risk.tolist())
     held_out = table.assign(flagged=_cross_fit(table, choose_score))
-    return FlagStudy(winner, fit_thresholds(table, winner), pd.DataFrame(rows), held_out, curves)
+    return FlagStudy(
+        winner, fit_thresholds(table, winner), pd.DataFrame(rows), held_out, _held_out_structures(table), curves
+    )
+
+
+def _held_out_structures(table: pd.DataFrame) -> pd.DataFrame:
+    """Structures of cases, flagged by bounds and shares that their subject had no part in."""
+    found = []
+    for subject in table["subject"].unique():
+        own, rest = table[table["subject"] == subject], table[table["subject"] != subject]
+        bounds = fit_thresholds(rest, choose_score(rest))
+        whole = structure_table(own, _flagged(own, bounds))
+        allowed = np.array([bounds.share[Structure(s)] for s in whole["structure"]], float)
+        found.append(whole.assign(flagged=whole["share"].to_numpy() > allowed))
+    return pd.concat(found, ignore_index=True)
 
 
 def _kinds(table: pd.DataFrame) -> list[str]:

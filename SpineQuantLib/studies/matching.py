@@ -141,6 +141,9 @@ def _judge_kind(
             dice = _dice(found == pairs[t], true == t, known)
             records.append(ObjectRecord(structure.value, level, side.value if side else "", dice, _values(score)))
             continue
+        if truth.cut_by_view(t):
+            # Of what the edge of the view cuts nothing is claimed, so that nothing can be missed.
+            continue
         upper = names.get(level.split("-")[0])
         # What lies above or below all that was found is announced where the case says that its view ends there.
         beyond = upper is None and any(reason.startswith("field of view") for reason in assessment.reasons)

@@ -65,6 +65,15 @@ class Truth:
             return level_between(upper, names[names.index(upper) + 1])
         return describe(value).level
 
+    def cut_by_view(self, value: int) -> bool:
+        """Whether an object, or the body above it if that is labelled, reaches the upper or lower edge."""
+        body = VERTEBRA_VALUES.get(describe(value).level.split("-")[0])
+        return bool({value, body} & self._at_edge)
+
+    @cached_property
+    def _at_edge(self) -> set[int]:
+        return {int(v) for v in np.unique(self.labels[:, [0, -1]]) if v}
+
     @cached_property
     def vertebrae(self) -> tuple[str, ...]:
         """Names from the top down without gaps, as far as labels name them."""

@@ -93,22 +93,31 @@ def _rotation(angles: tuple[float, float, float]) -> torch.Tensor:
     return out
 
 
-def _slip(offsets: torch.Tensor, place: tuple[float, float], rng: torch.Generator) -> torch.Tensor:
-    """Offsets (3, k, j, i) in pixels after a step along a plane through a place (j, i), and a change of scale across.
+@dataclass(frozen=True)
+class _Slip:
+    """Where something slips: rows and columns from the middle of the patch, and whether at the lowest level."""
 
-    The displacement is A·tanh(d/w) with d the distance from the plane, which descends forwards by up to 55°, as
-    the lumbosacral disc does: at most 18 pixels between what lies above and below, and for the scale a factor between
-    0.5 and 2 in the band, so that nothing is folded over.
+    row: float
+    column: float
+    lowest: bool
+
+
+def _slip(offsets: torch.Tensor, at: _Slip, rng: torch.Generator) -> torch.Tensor:
+    """Offsets (3, k, j, i) in pixels after a step along a plane through a place, and a change of scale across it.
+
+    The displacement is A·tanh(d/w) with d the distance from the plane. At the lowest level the plane descends forwards
+    by 15° to 55° and what lies above slides forwards by up to 22 pixels, as L5 does on the sacrum; elsewhere both are
+    smaller. The scale changes by a factor between 0.45 and 1.5 in the band, so that nothing is folded over.
     """
-    angle = math.radians(uniform(-20, 55, rng))
+    angle = math.radians(uniform(15, 55, rng) if at.lowest else uniform(-20, 25, rng))
     along = (math.sin(angle), -math.cos(angle))
     across = (math.cos(angle), math.sin(angle))
     width = uniform(3, 12, rng)
-    distance = (offsets[1] - place[0]) * across[0] + (offsets[2] - place[1]) * across[1]
+    distance = (offsets[1] - at.row) * across[0] + (offsets[2] - at.column) * across[1]
     step = torch.tanh(distance / width)
-    # Forwards more often and further than backwards, as vertebrae slip.
-    forwards = uniform(-5, 9, rng)
-    apart = uniform(-0.5, 1.0, rng) * width
+    # Forwards more often and further than backwards, as vertebrae slip; where they do, the disc is low.
+    forwards = uniform(-2, 11, rng) if at.lowest else uniform(-5, 7, rng)
+    apart = (uniform(-0.3, 1.2, rng) if at.lowest else uniform(-0.5, 1.0, rng)) * width
     out = offsets.clone()
     for axis in (0, 1):
         out[axis + 1] += (forwards * along[axis] + apart * across[axis]) * step
@@ -121,7 +130,7 @@ def _sample_points(
     patch: tuple[int, int, int],
     cfg: AugmentConfig,
     rng: torch.Generator,
-    slip_at: tuple[float, float] | None,
+    slip: _Slip | None,
 ) -> torch.Tensor:
     """Voxel indices (k, j, i) of the volume under each voxel of a randomly placed patch; (3, *patch)."""
     mm = torch.tensor(spacing)
@@ -143,8 +152,9 @@ def _sample_points(
         stretch[0] = -stretch[0]
     axes = [torch.arange(n, dtype=torch.float32) - (n - 1) / 2 for n in patch]
     offsets = torch.stack(torch.meshgrid(*axes, indexing="ij"))
-    if slip_at is not None:
-        offsets = _slip(offsets, (slip_at[0] / float(stretch[1]), slip_at[1] / float(stretch[2])), rng)
+    if slip is not None:
+        seen = _Slip(slip.row / float(stretch[1]), slip.column / float(stretch[2]), slip.lowest)
+        offsets = _slip(offsets, seen, rng)
     shear = torch.eye(3) + cfg.shear * torch.randn((3, 3), generator=rng) * (1 - torch.eye(3))
     matrix = torch.diag(1 / mm) @ _rotation(angles) @ shear @ torch.diag(mm * stretch)
     return (matrix @ offsets.reshape(3, -1)).reshape(3, *patch) + centre.view(3, 1, 1, 1)
@@ -191,16 +201,15 @@ def _intensity(
     return image * math.exp(uniform(-0.2, 0.2, rng)) + uniform(-0.2, 0.2, rng)
 
 
-def _place(
-    target: torch.Tensor, cfg: AugmentConfig, rng: torch.Generator
-) -> tuple[torch.Tensor, tuple[float, float] | None]:
-    """Centre of a patch in voxels (k, j, i), and how many rows and columns from it something slips; None: nothing."""
+def _place(target: torch.Tensor, cfg: AugmentConfig, rng: torch.Generator) -> tuple[torch.Tensor, _Slip | None]:
+    """Centre of a patch in voxels (k, j, i), and where something slips; None: nothing does."""
     shape = torch.tensor(target.shape, dtype=torch.float32)
     certain = target & (target - 1) == 0
     slipping = _chance(cfg.slip, rng)
     labelled = torch.nonzero(certain & (target & _BETWEEN > 0)) if slipping else torch.zeros((0, 3))
     slipping = len(labelled) > 0
-    if slipping and _chance(0.5, rng):
+    lowest = slipping and _chance(0.5, rng)
+    if lowest:
         # The lowest level slips furthest, and is one of many in a volume.
         labelled = labelled[labelled[:, 1] >= torch.quantile(labelled[:, 1].float(), 0.8)]
     if not slipping:
@@ -210,7 +219,7 @@ def _place(
     near = labelled[int(torch.randint(len(labelled), (), generator=rng))].float()
     centre = near + torch.randn(3, generator=rng) * torch.tensor([2.0, 15.0, 15.0])
     centre[0] = (centre[0] + (shape[0] - 1) / 2) / 2
-    return centre, (float(near[1] - centre[1]), float(near[2] - centre[2])) if slipping else None
+    return centre, _Slip(float(near[1] - centre[1]), float(near[2] - centre[2]), lowest) if slipping else None
 
 
 def random_patch(
@@ -243,7 +252,7 @@ def random_patch(
     image, target : torch.Tensor
         (1, *patch) float32 and (*patch) uint8.
     """
-    centre, slip_at = _place(target, cfg, rng)
-    points = _sample_points(centre, spacing, patch, cfg, rng, slip_at)
+    centre, slip = _place(target, cfg, rng)
+    points = _sample_points(centre, spacing, patch, cfg, rng, slip)
     view, labels = _geometry(image, target, points)
     return _intensity(view, labels, spacing[0], cfg, rng)[None], labels

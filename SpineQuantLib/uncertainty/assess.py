@@ -54,16 +54,16 @@ def assess(
     -------
     Assessment
         Fails if the input is altogether unlike the training volumes, if the members hardly agree, if most of the spine
-        is missing, or if the bodies fail; to be reviewed if an object is doubtful or absent, if the levels have no sure
-        names, or if the view ends within the lumbar spine. The case's own agreement is of the mean of the Dice
-        matrices of the structures, so that each counts alike; its other scores are means over them.
+        is missing, or if the bodies fail; to be reviewed if an object is absent or probably wrong, if more objects of a
+        structure are doubtful than is usual, if the levels have no sure names, or if the view ends within the lumbar
+        spine. A doubtful object has its own flag, also in a case that passes. The case's own agreement is of the mean
+        of the Dice matrices of the structures, so that each counts alike; its other scores are means over them.
     """
     thresholds = calibration.thresholds if calibration else Thresholds()
     temperatures = calibration.temperatures if calibration else {}
     objects = territories(spine) if objects is None else objects
     single = [t for t in objects if t.structure is not Structure.CANAL]
     matrices, whole = score_structures(opinion, spine, temperatures)
-    structures = [_judged(whole[s], NOUNS[s], thresholds) if s in whole else _unseen(s) for s in NOUNS]
     judged = [
         _judged(score, t.name, thresholds)
         for t, score in zip(single, score_objects(opinion, single, temperatures), strict=True)
@@ -74,6 +74,7 @@ def assess(
         for t, score in zip(sac, score_objects(opinion, sac, temperatures), strict=True)
     ]
     scored = sorted([*judged, *absent_objects(spine)], key=lambda score: _order(spine, score))
+    structures = [_whole(whole[s], scored, thresholds) if s in whole else _unseen(s) for s in NOUNS]
     distance = _distance(opinion, calibration)
     foreign, unusual = _unlike(distance)
     fatal = [*foreign, *_fatal(spine, structures)]
@@ -100,15 +101,34 @@ def _judged(score: Score, name: str, thresholds: Thresholds) -> Score:
     return replace(score, reason=thresholds.reason(score, name))
 
 
+def _whole(score: Score, objects: Sequence[Score], thresholds: Thresholds) -> Score:
+    """A structure as a whole: it fails by its own score, and is to be reviewed if too many of its objects are in doubt.
+
+    An object that was not seen, or that fails, is one too many.
+    """
+    noun = NOUNS[score.structure]
+    judged = _judged(score, noun, thresholds)
+    own = [s for s in objects if s.structure is score.structure]
+    if judged.verdict is Verdict.FAIL or not own:
+        return judged
+    doubtful = sum(s.verdict is not Verdict.PASS for s in own)
+    lost = any(s.verdict is Verdict.FAIL or s.mean_dice is None for s in own)
+    if lost or doubtful > thresholds.share[score.structure] * len(own):
+        return replace(judged, verdict=Verdict.REVIEW, reason=f"{noun}: {doubtful} of {len(own)} in doubt")
+    return replace(judged, verdict=Verdict.PASS, reason="")
+
+
 def _unseen(structure: Structure) -> Score:
     return Score(structure, "", None, None, None, None, Verdict.REVIEW, f"no {NOUNS[structure]} found")
 
 
 def _doubts(structures: Sequence[Score], objects: Sequence[Score]) -> list[str]:
     """Reasons that lie in the scores: of a structure only where none of its objects says more."""
-    doubtful = [s for s in objects if s.verdict is not Verdict.PASS]
-    named = {s.structure for s in doubtful}
     whole = [s for s in structures if s.verdict is not Verdict.PASS]
+    doubtful = [
+        s for s in objects if s.verdict is not Verdict.PASS and s.structure in {other.structure for other in whole}
+    ]
+    named = {s.structure for s in doubtful}
     return [
         *(s.reason for s in whole if s.structure not in named or s.verdict is Verdict.FAIL),
         *(s.reason for s in doubtful),

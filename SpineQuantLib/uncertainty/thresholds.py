@@ -41,6 +41,9 @@ class Thresholds:
         Where it is at least as sure, an object passes.
     least : dict of Structure to float
         Where it is less sure, it fails; between the two it is to be reviewed.
+    share : dict of Structure to float
+        Largest share of a structure's objects that may be doubtful while the structure, and so the case, still passes;
+        0 by judgement. Each doubtful object keeps its own flag.
     case_least : float
         Mean Dice between members over the structures, below which the case fails.
     """
@@ -62,6 +65,9 @@ class Thresholds:
             Structure.FORAMEN: 0.30,
         }
     )
+    share: dict[Structure, float] = field(
+        default_factory=lambda: {s: 0.0 for s in Structure if s is not Structure.SPINE}
+    )
     case_least: float = 0.50
 
     def verdict(self, score: Score) -> Verdict:
@@ -82,13 +88,13 @@ class Thresholds:
         if score.mean_dice is None:
             return f"{name}: not judged"
         value = getattr(score, self.score)
-        if self.score == "mean_dice" or value is None:
+        if self.score in ("mean_dice", "entropy", "eigenvalue") or value is None:
             return f"{name}: members disagree, Dice {score.mean_dice:.2f}"
+        how = "probably wrong" if score.verdict is Verdict.FAIL else "in doubt"
         if self.score == "expected_dice":
-            return f"{name}: likely to be wrong, expected Dice {value:.2f} (members agree to {score.mean_dice:.2f})"
-        if self.score in ("voxel_entropy", "mutual_information"):
-            return f"{name}: networks unsure, {value:.2f} bits a voxel (members' Dice {score.mean_dice:.2f})"
-        return f"{name}: members disagree, Dice {score.mean_dice:.2f} ({SCORES[self.score][1]} {value:.2f})"
+            return f"{name}: outline {how}, expected Dice {value:.2f} (members agree to {score.mean_dice:.2f})"
+        hesitant = "the networks hesitate along its border"
+        return f"{name}: outline {how}, {hesitant} (members agree to Dice {score.mean_dice:.2f})"
 
     def to_dict(self) -> dict[str, Any]:
         """JSON form."""
@@ -96,6 +102,7 @@ class Thresholds:
             "score": self.score,
             "enough": {s.value: v for s, v in self.enough.items()},
             "least": {s.value: v for s, v in self.least.items()},
+            "share": {s.value: v for s, v in self.share.items()},
             "case_least": self.case_least,
         }
 
@@ -114,5 +121,6 @@ class Thresholds:
             values["score"],
             {Structure(s): float(v) for s, v in values["enough"].items()},
             {Structure(s): float(v) for s, v in values["least"].items()},
+            {Structure(s): float(v) for s, v in values["share"].items()},
             float(values["case_least"]),
         )

@@ -22,6 +22,7 @@ from SpineQuantLib.case.opinion import CommitteeOpinion
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 BODY, DISC = 26.0, 9.0
+_TRIMMED = 0.7
 LUMBAR = ("L1", "L2", "L3", "L4", "L5", "S1")
 
 
@@ -108,7 +109,7 @@ def _build(
             value[between & (np.abs(u / 22) ** 3 + np.abs(v / 16) ** 3 < 1)] = disc_value(name)
             for side, sign in ((Side.RIGHT, -1), (Side.LEFT, 1)):
                 middle = start + BODY + DISC / 2 - 8
-                hole = ((u - 18 * sign) / 6) ** 2 + ((s - middle) / 9) ** 2 + ((v - 22) / 5) ** 2 < 1
+                hole = (np.abs(u - 18 * sign) < 5) & (((s - middle) / 9) ** 2 + ((v - 22) / 5) ** 2 < 1)
                 value[hole & (value == 0)] = foramen_value(name, side)
         depth = 16 - (0.3 * (s - start) if name == "S1" else 0)
         within = (s >= start) & (s < start + BODY)
@@ -187,12 +188,19 @@ def as_opinion() -> Callable[..., CommitteeOpinion]:
 
 @pytest.fixture(scope="session")
 def assert_same() -> Callable[..., None]:
-    """Compare every object of a segmentation with the truth, the names included; values may be left out."""
+    """Compare every object of a segmentation with the truth, the names included; values may be left out.
+
+    Foramina are trimmed where they are not seen whole, so they may differ more.
+    """
 
     def check(labels: np.ndarray, truth: np.ndarray, least: float = 0.98, but: tuple[int, ...] = ()) -> None:
         values = np.union1d(np.unique(labels), np.unique(truth))
-        found = {describe(int(v)).name: overlap(labels == v, truth == v) for v in values if v and v not in but}
-        wrong = {name: round(dice, 3) for name, dice in found.items() if dice < least}
+        found = {describe(int(v)): overlap(labels == v, truth == v) for v in values if v and v not in but}
+        wrong = {
+            label.name: round(dice, 3)
+            for label, dice in found.items()
+            if dice < (_TRIMMED if label.structure is Structure.FORAMEN else least)
+        }
         assert not wrong
 
     return check

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from SpineQuantLib.anatomy.structures import Side, Structure
+from SpineQuantLib.anatomy.labels import foramen_value
+from SpineQuantLib.anatomy.structures import NetworkClass, Side, Structure
 from SpineQuantLib.case.errors import UnsuitableError
 from SpineQuantLib.segment.spine import name_spine
 
@@ -98,7 +99,39 @@ def test_real_sac_and_foramina_swap_when_the_volume_is_mirrored(real_spine, as_o
     for level in range(20, 25):
         drawn_right = truth.labels[::-1] == 150 + level
         assert drawn_right.any()
-        assert set(np.unique(spine.labels[drawn_right])) == {180 + level}
+        # Ends that are not seen whole are left out; nothing is given to another side or level.
+        assert set(np.unique(spine.labels[drawn_right])) <= {0, 180 + level}
+        assert np.mean(spine.labels[drawn_right] == 180 + level) > 0.6
+
+
+def test_a_foramen_is_trimmed_to_the_sections_that_show_it_whole(make_spine, as_opinion):
+    truth = make_spine(spacing=(4.0, 1.0, 1.0))
+    classes, whole = truth.classes(), truth.labels == foramen_value("L3", Side.LEFT)
+    slices = np.flatnonzero(whole.any(axis=(1, 2)))
+    assert len(slices) >= 2
+    # Fat beside it, and a narrow place within it.
+    rows = np.argwhere(whole)[:, 1]
+    beside = np.zeros_like(whole)
+    beside[slices[-1] + 1] = whole[slices[-1]]
+    beside[:, int(rows.min()) + 7 :] = False
+    classes[beside] = NetworkClass.FORAMEN
+    found = name_spine(as_opinion(classes, truth.grid)).labels == foramen_value("L3", Side.LEFT)
+    np.testing.assert_array_equal(np.flatnonzero(found.any(axis=(1, 2))), slices)
+    np.testing.assert_array_equal(found, whole)
+
+
+def test_a_narrow_place_within_a_foramen_is_kept(make_spine, as_opinion):
+    truth = make_spine(spacing=(2.5, 1.0, 1.0))
+    classes, whole = truth.classes(), truth.labels == foramen_value("L3", Side.LEFT)
+    slices = np.flatnonzero(whole.any(axis=(1, 2)))
+    assert len(slices) >= 3
+    rows = np.argwhere(whole)[:, 1]
+    waist = whole.copy()
+    waist[slices[:1]] = waist[slices[2:]] = False
+    waist[:, : int(rows.min()) + 6] = False
+    classes[waist] = NetworkClass.BACKGROUND
+    found = name_spine(as_opinion(classes, truth.grid)).labels == foramen_value("L3", Side.LEFT)
+    np.testing.assert_array_equal(found, whole & ~waist)
 
 
 def test_the_border_lies_where_a_structure_starts_to_win(make_spine, as_opinion):

@@ -98,3 +98,14 @@ def test_two_raters_count_half_each():
     second[(second == foramen_value("L3", Side.LEFT)) & upper] = 0
     record = judged(box_spine(), bodies, complete=False, annotations=(first, second))["foramen", "L3-L4", "left"]
     assert record.dice == pytest.approx((1 + 0.8) / 2)
+
+
+def test_nothing_is_missed_that_the_edge_of_the_view_cuts():
+    labels = box_spine()
+    top = np.argwhere(labels == vertebra_value(NAMES[0]))[:, 1]
+    cut = (slice(None), slice(int(top.min()) + 2, None), slice(None))
+    (truth,) = truths_of(labels, SPACING, (), True, ())
+    part = truth.crop(cut)
+    uppermost = [vertebra_value(NAMES[0]), disc_value(NAMES[0]), foramen_value(NAMES[0], Side.LEFT)]
+    assert all(part.cut_by_view(v) and not truth.cut_by_view(v) for v in uppermost)
+    assert not part.cut_by_view(disc_value(NAMES[1]))

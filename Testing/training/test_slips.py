@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from SpineQuantLib.anatomy.structures import NetworkClass
-from SpineQuantLib.training.augment import AugmentConfig, _slip, random_patch
+from SpineQuantLib.training.augment import AugmentConfig, _Slip, _slip, random_patch
 from SpineQuantLib.training.partial import bit
 
 STILL = {
@@ -56,16 +56,20 @@ def test_slips_step_the_column(column: tuple[torch.Tensor, torch.Tensor]) -> Non
             # The edge of the view cuts the column, or it lies outside.
             continue
         steps.append(np.nanmax(front) - np.nanmin(front))
-        assert steps[-1] <= 22
+        assert steps[-1] <= 26
     assert len(steps) > 10
-    assert np.mean(np.array(steps) >= 4) > 0.5
+    assert np.mean(np.array(steps) >= 4) > 0.3
 
 
 def test_a_slip_folds_nothing_over_and_leaves_what_is_far_rigid() -> None:
     axes = [torch.arange(n, dtype=torch.float32) - (n - 1) / 2 for n in (1, 120, 120)]
     offsets = torch.stack(torch.meshgrid(*axes, indexing="ij"))
     for seed in range(40):
-        moved = _slip(offsets, (5.0, -8.0), torch.Generator().manual_seed(seed))[1:, 0].numpy().astype(float)
+        moved = (
+            _slip(offsets, _Slip(5.0, -8.0, seed % 2 == 0), torch.Generator().manual_seed(seed))[1:, 0]
+            .numpy()
+            .astype(float)
+        )
         (jj, ji), (ij, ii) = (np.gradient(c) for c in moved)
         assert (jj * ii - ji * ij).min() > 0
         # Corners in front of and above, behind and below the plane: moved as one piece each.

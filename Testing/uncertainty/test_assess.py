@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -12,6 +14,8 @@ from SpineQuantLib.case.grid import Grid
 from SpineQuantLib.case.opinion import CommitteeOpinion, Verdict
 from SpineQuantLib.case.spine import NamedSpine, Naming
 from SpineQuantLib.uncertainty.assess import assess
+from SpineQuantLib.uncertainty.calibration import Calibration
+from SpineQuantLib.uncertainty.thresholds import Thresholds
 
 NAMES = ("L1", "L2", "L3", "L4", "L5", "S1")
 SHAPE = (12, 140, 60)
@@ -82,6 +86,35 @@ def test_an_object_in_doubt_is_named_and_its_neighbours_are_not(labels):
     assert f"L4-L5 right foramen: members disagree, Dice {doubtful.mean_dice:.2f}" in result.reasons
     others = [s for s in result.scores if s.level and s is not doubtful]
     assert all(s.mean_dice == 1.0 for s in others)
+
+
+@pytest.mark.parametrize(("share", "verdict"), [(0.05, Verdict.REVIEW), (0.2, Verdict.PASS)])
+def test_a_case_passes_with_no_more_objects_in_doubt_than_is_usual(labels, share, verdict):
+    opinion = opinion_of(labels)
+    value = foramen_value("L4", Side.RIGHT)
+    for m in range(3):
+        rows = np.argwhere(labels == value)[:, 1]
+        opinion.members[m][labels == value] = np.where((rows - rows.min()) % 4 < 2, NetworkClass.FORAMEN, 0)
+    bounds = Thresholds(share={s: share for s in Structure if s is not Structure.SPINE})
+    assert bounds.enough[Structure.FORAMEN] == 0.6
+    strict = replace(bounds, enough={**bounds.enough, Structure.FORAMEN: 0.95})
+    result = assess(opinion, spine_of(labels), calibration=Calibration("", strict))
+    doubtful = score(result, Structure.FORAMEN, "L4-L5", Side.RIGHT)
+    # Its own flag stays, with its reason, whatever the case's verdict.
+    assert doubtful.verdict is Verdict.REVIEW
+    assert "L4-L5 right foramen" in doubtful.reason
+    assert result.verdict is verdict
+    assert score(result, Structure.FORAMEN).verdict is verdict
+    assert bool(result.reasons) == (verdict is Verdict.REVIEW)
+
+
+def test_an_object_that_was_not_seen_is_never_usual(labels):
+    found = labels.copy()
+    found[found == foramen_value("L4", Side.RIGHT)] = 0
+    lenient = Thresholds(share={s: 0.5 for s in Structure if s is not Structure.SPINE})
+    result = assess(opinion_of(found), spine_of(found), calibration=Calibration("", lenient))
+    assert result.verdict is Verdict.REVIEW
+    assert "right foramen L4-L5 not seen" in result.reasons
 
 
 def test_a_neighbours_error_does_not_leak(labels):

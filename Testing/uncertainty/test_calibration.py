@@ -22,7 +22,7 @@ def calibration() -> Calibration:
     bounds = {s: 0.9 for s in Structure if s is not Structure.SPINE}
     return Calibration(
         SHA,
-        Thresholds("expected_dice", bounds, dict.fromkeys(bounds, 0.5), 0.5),
+        Thresholds("expected_dice", bounds, dict.fromkeys(bounds, 0.5), dict.fromkeys(bounds, 0.25), 0.5),
         {Structure.DISC: 1.3},
         Familiarity.fit(rng.normal(size=(12, 8))),
         0.9,
