@@ -287,7 +287,7 @@ class GroupWriter:
             "finding_category": concept(CATEGORY),
             "finding_type": concept(group.finding),
             "finding_sites": [FindingSite(concept(site), laterality) for site in group.sites],
-            "algorithm_id": self.algorithm,
+            "algorithm_id": self.algorithm if self._is_ours(group) else None,
             "measurements": numbers,
         }
         if segment is None:
@@ -306,6 +306,12 @@ class GroupWriter:
             )
         items[0].ContentSequence.extend(remarks)
         return items
+
+    @staticmethod
+    def _is_ours(group: Group) -> bool:
+        """Whether any value of a group, or the committee's score, is what the software found."""
+        corrected = [m.source == "corrected" for m in group.measurements if m.value is not None]
+        return group.score is not None or not corrected or not all(corrected)
 
     def _number(self, m: Measurement, group: Group, with_geometry: bool) -> CodedMeasurement:
         position, derivation = position_code(m.name), derivation_code(m.name)

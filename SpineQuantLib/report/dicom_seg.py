@@ -16,6 +16,7 @@ from ..anatomy.codes import codes_for
 from ..anatomy.labels import Label
 from ..case.errors import UnsuitableError
 from ..case.result import CaseResult, ModelInfo
+from .dicom_hands import algorithm_types, person_name, reader_of
 from .dicom_identity import MANUFACTURER, algorithm_parameters, algorithm_version, concept, equipment, new_uid, save
 from .dicom_source import SourceImages
 
@@ -35,8 +36,13 @@ def _algorithm(model: ModelInfo) -> AlgorithmIdentificationSequence:
     )
 
 
-def _segment(number: int, label: Label, model: ModelInfo) -> SegmentDescription:
-    """Description of a segment; its tracking id is the segment id that all files of a case use."""
+def _segment(
+    number: int, label: Label, model: ModelInfo, algorithm_type: SegmentAlgorithmTypeValues
+) -> SegmentDescription:
+    """Description of a segment; its tracking id is the segment id that all files of a case use.
+
+    What a reader drew alone is no algorithm's work, and names none.
+    """
     coded = codes_for(label)
     lightness, a, b = rgb2lab(np.array(label.colour))
     segment = SegmentDescription(
@@ -44,8 +50,8 @@ def _segment(number: int, label: Label, model: ModelInfo) -> SegmentDescription:
         segment_label=label.name,
         segmented_property_category=concept(coded.category),
         segmented_property_type=concept(coded.type),
-        algorithm_type=SegmentAlgorithmTypeValues.AUTOMATIC,
-        algorithm_identification=_algorithm(model),
+        algorithm_type=algorithm_type,
+        algorithm_identification=None if algorithm_type is SegmentAlgorithmTypeValues.MANUAL else _algorithm(model),
         tracking_uid=new_uid(),
         tracking_id=label.segment_id,
         anatomic_regions=[concept(coded.site)] if coded.site else None,
@@ -61,7 +67,9 @@ def write_seg(result: CaseResult, source_files: Sequence[Path], path: Path) -> N
     """Write the segmentation of a case as a DICOM Segmentation object.
 
     One binary segment for each object, coded as in :mod:`SpineQuantLib.anatomy.codes`, on frames that lie exactly
-    where those of the source lie and refer to them. Patient, study and frame of reference are the source's.
+    where those of the source lie and refer to them. A segment says whether the networks drew it, a reader changed it,
+    or a reader drew it alone (:func:`~SpineQuantLib.report.dicom_hands.algorithm_types`). Patient, study and frame of
+    reference are the source's.
 
     Parameters
     ----------
@@ -86,13 +94,15 @@ def write_seg(result: CaseResult, source_files: Sequence[Path], path: Path) -> N
     if not objects:
         raise UnsuitableError("nothing was segmented, and a DICOM segmentation cannot be empty")
     source = SourceImages.read(source_files, result.input.dicom.get("FrameNumbers", ()))
+    kinds = algorithm_types(result)
+    drawn = any(kind is not SegmentAlgorithmTypeValues.AUTOMATIC for kind in kinds.values())
     numbers = np.zeros(int(result.spine.labels.max()) + 1, np.uint8)
     numbers[[label.value for label in objects]] = np.arange(1, len(objects) + 1)
     dataset = Segmentation(
         source_images=list(source.headers),
         pixel_array=numbers[source.frames_of(result.spine.labels, result.spine.grid)],
         segmentation_type=SegmentationTypeValues.BINARY,
-        segment_descriptions=[_segment(n, label, result.model) for n, label in enumerate(objects, 1)],
+        segment_descriptions=[_segment(n, o, result.model, kinds[o.value]) for n, o in enumerate(objects, 1)],
         series_instance_uid=new_uid(),
         series_number=_SERIES_NUMBER,
         sop_instance_uid=new_uid(),
@@ -100,7 +110,7 @@ def write_seg(result: CaseResult, source_files: Sequence[Path], path: Path) -> N
         series_description="Spine segmentation",
         content_label="SPINE",
         content_description="Vertebral bodies, discs, dural sac and foramina",
-        content_creator_name=f"{MANUFACTURER}^",
+        content_creator_name=person_name(reader_of(result) if drawn else MANUFACTURER),
         **equipment(result.model),
     )
     source.restore_frame_numbers(dataset)

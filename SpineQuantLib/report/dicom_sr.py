@@ -29,6 +29,7 @@ from ..anatomy.codes import Code
 from ..case.errors import InputError, UnsuitableError
 from ..case.result import CaseResult, ModelInfo
 from .dicom_groups import GroupWriter, SegmentReference, comment, groups_of, verdict_item
+from .dicom_hands import person_observer
 from .dicom_identity import (
     MANUFACTURER,
     algorithm_parameters,
@@ -49,8 +50,9 @@ _SERIES_NUMBER = 9002
 _QUALITATIVE_EVALUATIONS = Code("C0034375", "UMLS", "Qualitative Evaluations")
 
 
-def _context(model: ModelInfo) -> ObservationContext:
-    """The observer is this software: nobody has read the case."""
+def _context(result: CaseResult) -> ObservationContext:
+    """The observers: this software, and before it whoever accepted the case."""
+    model = result.model
     device = DeviceObserverIdentifyingAttributes(
         uid=device_uid(model),
         name=MANUFACTURER,
@@ -59,10 +61,11 @@ def _context(model: ModelInfo) -> ObservationContext:
         serial_number=model.sha256[:64] or None,
     )
     return ObservationContext(
+        observer_person_context=person_observer(result),
         observer_device_context=ObserverContext(
             observer_type=codes.DCM.Device,
             observer_identifying_attributes=device,
-        )
+        ),
     )
 
 
@@ -139,8 +142,10 @@ def write_sr(result: CaseResult, source_files: Sequence[Path], seg_path: Path, p
     score and percentile, or limits of normal) with the source, and the line or contour it was read from where the
     group has no segment of its own. A grade is a comment of its group, with the source of the cut-off. A value that
     could not be measured is left out and named with its reason in a comment of its group: the standard also knows an
-    empty number with a reason as code, but common readers stumble over it. The report is preliminary and unverified,
-    and its observer is the software.
+    empty number with a reason as code, but common readers stumble over it. A value that a reader corrected
+    stands with the comment what the software had measured, and a group in which no value is the software's any more
+    names no algorithm. The observer is the software, and with it the person who accepted the case. The report is
+    preliminary and unverified all the same: to accept a case is not to sign a finding.
 
     Parameters
     ----------
@@ -177,7 +182,7 @@ def write_sr(result: CaseResult, source_files: Sequence[Path], seg_path: Path, p
     if not groups:
         raise UnsuitableError("nothing was measured, and a DICOM measurement report cannot be empty")
     report = MeasurementReport(
-        observation_context=_context(result.model),
+        observation_context=_context(result),
         procedure_reported=codes.cid100.MRIUnspecifiedBodyRegion,
         imaging_measurements=groups,
     )

@@ -75,6 +75,7 @@ def _page(result: CaseResult, pictures: CasePictures, written: str) -> str:
         result=result,
         facts=facts(result, written, __version__),
         looks=look_first(result),
+        structures=[s for s in result.assessment.scores if s.structure is not None and not s.level],
         flags=flagged_values(result),
         table=level_table(result),
         pictures=pictures,

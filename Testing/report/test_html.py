@@ -137,6 +137,18 @@ class TestContent:
             assert f"Verdict: {verdict}" in document.text
             assert reason in document.text
 
+    def test_each_structure_has_a_verdict_of_its_own(self, make_case, tmp_path):
+        case = make_case()
+        whole = [s for s in case.assessment.scores if s.structure is not None and not s.level]
+        assert whole
+        doubtful = replace(whole[0], verdict=Verdict.REVIEW, reason="vertebral bodies: 2 of 6 in doubt")
+        scores = tuple(doubtful if s is whole[0] else s for s in case.assessment.scores)
+        page = report(replace(case, assessment=replace(case.assessment, scores=scores)), tmp_path)
+        (found,) = [i for i, (tag, attrs) in enumerate(page.elements) if attrs.get("class") == "structures"]
+        badges = [a["class"] for tag, a in page.elements[found:] if (a.get("class") or "").startswith("badge")]
+        assert badges[: len(whole)] == ["badge review", *(f"badge {s.verdict.value}" for s in whole[1:])]
+        assert "2 of 6 in doubt" in page.text
+
     def test_the_header_says_what_was_read_and_by_what(self, page):
         for words in (
             "DICOM, 17 files",
