@@ -11,8 +11,8 @@ __all__ = ["MEANING", "RESEARCH_USE", "SIGNS", "number", "quantity", "state", "t
 SIGNS = {Verdict.PASS: "✓", Verdict.REVIEW: "!", Verdict.FAIL: "✕"}
 """Say the same as the colours of the verdicts."""
 MEANING = {
-    Verdict.PASS: "No more is in doubt than is usual in a good result. Look at the contours, first at what is listed below, "
-    "before you use the numbers.",
+    Verdict.PASS: "No more is in doubt than is usual in a good result. Look at the contours, first at what is "
+    "listed below, before you use the numbers.",
     Verdict.REVIEW: "Parts of this result are in doubt. Check what is listed below before you use any number of it.",
     Verdict.FAIL: "This result should not be used as it is. The reasons are given below.",
 }

@@ -14,7 +14,7 @@ from SpineQuantLib.anatomy.reference import References
 from SpineQuantLib.anatomy.structures import Structure
 from SpineQuantLib.case.errors import OutputError
 from SpineQuantLib.case.measurement import Measurement
-from SpineQuantLib.case.opinion import Verdict
+from SpineQuantLib.case.opinion import Score, Verdict
 from SpineQuantLib.case.spine import Naming
 from SpineQuantLib.report.html import write_report
 from SpineQuantLib.report.ranges import with_ranges
@@ -139,15 +139,17 @@ class TestContent:
 
     def test_each_structure_has_a_verdict_of_its_own(self, make_case, tmp_path):
         case = make_case()
-        whole = [s for s in case.assessment.scores if s.structure is not None and not s.level]
-        assert whole
-        doubtful = replace(whole[0], verdict=Verdict.REVIEW, reason="vertebral bodies: 2 of 6 in doubt")
-        scores = tuple(doubtful if s is whole[0] else s for s in case.assessment.scores)
+        said = {
+            Structure.DISC: (Verdict.PASS, ""),
+            Structure.FORAMEN: (Verdict.REVIEW, "foramina: 6 of 10 in doubt"),
+        }
+        whole = tuple(Score(kind, "", None, 0.1, 0.1, 0.9, *what) for kind, what in said.items())
+        scores = (*whole, *case.assessment.scores)
         page = report(replace(case, assessment=replace(case.assessment, scores=scores)), tmp_path)
         (found,) = [i for i, (tag, attrs) in enumerate(page.elements) if attrs.get("class") == "structures"]
         badges = [a["class"] for tag, a in page.elements[found:] if (a.get("class") or "").startswith("badge")]
-        assert badges[: len(whole)] == ["badge review", *(f"badge {s.verdict.value}" for s in whole[1:])]
-        assert "2 of 6 in doubt" in page.text
+        assert badges[:2] == ["badge pass", "badge review"]
+        assert "6 of 10 in doubt" in page.text
 
     def test_the_header_says_what_was_read_and_by_what(self, page):
         for words in (
