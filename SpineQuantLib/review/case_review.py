@@ -29,16 +29,12 @@ from .lines import move_line, reset_rows
 from .masks import edited_spine, touched_values, voxels_of
 from .measuring import measure
 from .opening import OpenedCase, open_case
-from .outside import read_label_map, read_markup, row_of_markup
 from .remeasure import Touched, remeasured
-from .shapes import follows
+from .saved import is_elsewhere, saved_labels, saved_lines
 from .state import State, changed_rows
 from .verdict import reassessed
 
 __all__ = ["CaseReview"]
-
-_STORED = 0.03
-"""Millimetres by which the corners of a stored contour may be off the row's own: it was thinned by 0.02 mm."""
 
 
 class CaseReview:
@@ -289,19 +285,7 @@ class CaseReview:
         InputError
             If both segmentations in the folder were changed, each in another way, or one cannot be read.
         """
-        written = self._opened.state.result.spine
-        found = []
-        for name in ("segmentation.seg.nrrd", "segmentation.nii.gz"):
-            if (self.folder / name).is_file():
-                labels = read_label_map(self.folder / name, written.grid)
-                if not np.array_equal(labels, written.labels):
-                    found.append(labels)
-        if len(found) == 2 and not np.array_equal(*found):
-            raise InputError(
-                f"segmentation.seg.nrrd and segmentation.nii.gz in {self.folder} were both changed, each in another "
-                "way; name the one that counts"
-            )
-        return found[0] if found else None
+        return saved_labels(self._opened)
 
     def saved_lines(self) -> list[tuple[str, np.ndarray]]:
         """Key and points (n, 3) of each markup that another program saved into the case folder at another place.
@@ -311,16 +295,7 @@ class CaseReview:
         InputError
             If a markup cannot be read.
         """
-        out = []
-        for path in sorted((self.folder / "markups").glob("*.mrk.json")):
-            # A markup that the reader put there besides is no measurement.
-            if path.relative_to(self.folder).as_posix() not in self._opened.record.files:
-                continue
-            markup = read_markup(path)
-            row = row_of_markup(markup, self._opened.state.result.measurements)
-            if _is_elsewhere(row, markup.points):
-                out.append((row.key, markup.points))
-        return out
+        return saved_lines(self._opened)
 
     def is_elsewhere(self, key: str, points: np.ndarray) -> bool:
         """Whether points lie elsewhere than the row's own geometry as far as a stored markup can tell (0.03 mm).
@@ -332,7 +307,7 @@ class CaseReview:
         points : np.ndarray
             (n, 3) RAS millimetres: a line's ends, or the corners of a contour, which may be fewer than the row has.
         """
-        return _is_elsewhere(self.row(key), np.asarray(points, float))
+        return is_elsewhere(self.row(key), np.asarray(points, float))
 
     def undo(self) -> tuple[Measurement, ...]:
         """Take the last edit of this session back; nothing happens where there is none."""
@@ -415,15 +390,6 @@ class CaseReview:
                 f"{target} was changed by somebody else since it was opened; accept into another folder, or open the "
                 "case again to see what they did"
             )
-
-
-def _is_elsewhere(row: Measurement, points: np.ndarray) -> bool:
-    if row.geometry is None:
-        return True
-    own = np.array(row.geometry.points)
-    if row.geometry.kind == "line":
-        return len(points) != 2 or not np.allclose(points, own[:2], atol=_STORED)
-    return not follows(own, points, _STORED, row.geometry.kind == "closed curve")
 
 
 def _utc_now() -> datetime:
