@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+from dataclasses import replace
+from datetime import datetime, timezone
 from pathlib import Path
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from SpineQuantLib.anatomy.labels import disc_value
+from SpineQuantLib.anatomy.labels import CANAL_VALUE, disc_value
+from SpineQuantLib.anatomy.levels import vertebra_value
+from SpineQuantLib.case.correction import Edit
 from SpineQuantLib.case.grid import Grid, to_reading_order
 from SpineQuantLib.review.case_review import CaseReview
 from SpineQuantLib.training.phantom import Phantom
@@ -18,6 +23,7 @@ from SpineQuantLib.writing import _write_dicom
 fx = pytest.importorskip("image_fixtures")
 hd = pytest.importorskip("highdicom")
 pydicom = pytest.importorskip("pydicom")
+hands = pytest.importorskip("SpineQuantLib.report.dicom_hands")
 
 DISC = disc_value("L4")
 ANTERIOR = "disc_L4-L5_anterior-height_mid-sagittal"
@@ -84,6 +90,63 @@ def test_the_report_holds_the_corrected_value(accepted):
     value = review.row(ANTERIOR).value
     assert any(abs(n - value) < 1e-3 * value for n in numbers)
     assert not any(abs(n - review.row(ANTERIOR).automatic) < 1e-6 for n in numbers)
+
+
+def test_segments_say_whose_work_they_are(accepted):
+    """One disc was changed by hand, and nothing else."""
+    segmentation = pydicom.dcmread(accepted[1] / "dicom" / "seg.dcm")
+    kinds = {s.TrackingID: s.SegmentAlgorithmType for s in segmentation.SegmentSequence}
+    assert kinds.pop("disc_L4-L5") == "SEMIAUTOMATIC"
+    assert set(kinds.values()) == {"AUTOMATIC"}
+    assert str(segmentation.ContentCreatorName) == "A. Reader^"
+
+
+def test_the_report_names_its_reader_beside_the_software(accepted):
+    """TID 1001: each observer's type, then who or what it is."""
+    report = pydicom.dcmread(accepted[1] / "dicom" / "sr.dcm")
+    codes = [i for i in report.ContentSequence if i.ConceptNameCodeSequence[0].CodeMeaning == "Observer Type"]
+    assert [c.ConceptCodeSequence[0].CodeMeaning for c in codes] == ["Person", "Device"]
+    names = [str(i.PersonName) for i in report.ContentSequence if i.ValueType == "PNAME"]
+    assert names == ["A. Reader^"]
+    assert report.VerificationFlag == "UNVERIFIED"
+
+
+@pytest.mark.parametrize("name", ["seg.dcm", "sr.dcm"])
+def test_what_was_corrected_conforms_to_the_standard(accepted, name):
+    tool = shutil.which("dciodvfy")
+    if tool is None:
+        pytest.skip("dciodvfy is absent: install the package dicom3tools")
+    told = subprocess.run([tool, accepted[1] / "dicom" / name], capture_output=True, text=True, check=False).stderr
+    assert [line for line in told.splitlines() if line.startswith("Error")] == []
+
+
+def edited(result, *edits):
+    """The case with a history; voxels by segment before and after each edit."""
+    time = datetime(2026, 1, 1, tzinfo=timezone.utc)
+    return replace(result, edits=tuple(Edit("R", time, 1.0, kind, "", before, after) for kind, before, after in edits))
+
+
+def test_who_drew_a_segment_is_followed_through_names(phantom_case):
+    """A disc drawn where there was none is the reader's alone, under whatever name; erased and drawn anew it is too."""
+    result = phantom_case[0]
+    drawn = ("mask", {"disc_L4-L5": 0, "canal": 900}, {"disc_L4-L5": 40, "canal": 910})
+    again = ("mask", {"disc_L4-L5": 40, "disc_L3-L4": 50}, {"disc_L4-L5": 44, "disc_L3-L4": 0})
+    names = {"vertebrae": ["L3", "L4", "L5", "S1"]}, {"vertebrae": ["L2", "L3", "L4", "L5"]}
+    kinds = hands.algorithm_types(edited(result, drawn, again))
+    assert kinds[disc_value("L4")].value == "MANUAL"
+    assert kinds[disc_value("L3")].value == "MANUAL"
+    assert kinds[CANAL_VALUE].value == "SEMIAUTOMATIC"
+    assert kinds[vertebra_value("L4")].value == "AUTOMATIC"
+    renamed = hands.algorithm_types(edited(result, drawn, ("levels", *names)))
+    assert renamed[disc_value("L3")].value == "MANUAL"
+    assert renamed[disc_value("L4")].value == "AUTOMATIC"
+
+
+@pytest.mark.parametrize(
+    ("name", "written"), [("Ann O'Neil", "Ann O'Neil^"), ("a^b=c\\d", "a b c d^"), ("x" * 99, "x" * 63 + "^")]
+)
+def test_any_name_becomes_one_that_dicom_allows(name, written):
+    assert hands.person_name(name) == written
 
 
 def test_without_its_images_the_case_says_what_is_missing(accepted, tmp_path):
