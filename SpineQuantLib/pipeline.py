@@ -23,12 +23,14 @@ from .images.read import read_volume
 from .images.volume import SpineVolume
 from .measure.spine import measure_brief, measure_spine_and_canal
 from .models.committee import Committee, describe_device, load_committee
+from .models.crosscheck import cross_check
 from .models.store import DEFAULT_MODEL
 from .report.ranges import load_tables, person_of, references_for, unused_rows
 from .segment.inference import ask_committee
 from .segment.spine import name_spine
 from .uncertainty.assess import assess
 from .uncertainty.calibration import Calibration, OtherWeightsError, read_calibration
+from .uncertainty.crosscheck import with_cross_check
 from .uncertainty.distinct import ensure_distinct
 from .uncertainty.intervals import add_intervals, member_spines, spreads
 from .uncertainty.territory import territories
@@ -177,13 +179,17 @@ def _judge(volume: SpineVolume, committee: Committee, options: AnalyzeOptions, j
         assessment = assess(opinion, spine, _doubts(info), calibration, objects)
         spread = spreads(member_spines(opinion, spine, objects), _measure_again(calibration))
         measurements = tuple(add_intervals(measurements, spread, calibration, assessment.distance))
+    with clock.stage("cross-check"):
+        check = cross_check(array, spine.grid, measurements, info.contrast)
+        measurements, assessment = with_cross_check(measurements, assessment, check)
     journey.finish("measure")
     return CaseResult(
         image=array,
         spine=spine,
         members=opinion.members,
-        measurements=tuple(measurements),
+        measurements=measurements,
         canal_profile=profile,
+        cross_check=check,
         assessment=assessment,
         input=info,
         model=committee.card.info,

@@ -12,6 +12,7 @@ from typing import Any
 from .. import __version__
 from ..anatomy.structures import Side, Structure
 from .correction import Acceptance
+from .direct import CrossCheck
 from .errors import InputError
 from .opinion import Score, Verdict
 from .result import CaseResult, Contrast, InputInfo, ModelInfo, StageCost
@@ -91,6 +92,7 @@ def case_record(result: CaseResult, files: Iterable[str] = ()) -> dict[str, Any]
         "reasons": list(assessment.reasons),
         "distance": assessment.distance,
         "scores": [_score(s) for s in assessment.scores],
+        "cross_check": result.cross_check.to_record() if result.cross_check else None,
         "files": sorted(files),
     }
 
@@ -107,7 +109,7 @@ class CaseRecord:
 
     Attributes
     ----------
-    input, model, device, costs, analysed, accepted
+    input, model, device, costs, analysed, accepted, cross_check
         As in :class:`~SpineQuantLib.case.result.CaseResult`; of the input's files only their number is kept, so that
         ``input.files`` is empty.
     vertebrae, naming
@@ -131,6 +133,7 @@ class CaseRecord:
     scores: tuple[Score, ...]
     distance: float | None
     files: tuple[str, ...]
+    cross_check: CrossCheck | None = None
 
 
 def read_record(path: Path) -> CaseRecord:
@@ -181,6 +184,7 @@ def _record_from(record: dict[str, Any]) -> CaseRecord:
         scores=tuple(_score_from(entry) for entry in record["scores"]),
         distance=record.get("distance"),
         files=tuple(record.get("files", ())),
+        cross_check=CrossCheck.from_record(record["cross_check"]) if record.get("cross_check") else None,
     )
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from ..anatomy.reference import References
 from .canal_profile import CanalProfile
 from .correction import Acceptance, Edit
+from .direct import CrossCheck
 from .measurement import Measurement
 from .opinion import Assessment
 from .spine import NamedSpine
@@ -139,6 +140,8 @@ class CaseResult:
         What readers changed, oldest first.
     accepted : Acceptance or None
         Who took the case as it is; None where nobody has.
+    cross_check : CrossCheck or None
+        What was read from the image without masks; None in a case of a version that did not do so.
     """
 
     image: np.ndarray
@@ -155,6 +158,7 @@ class CaseResult:
     analysed: datetime | None = None
     edits: tuple[Edit, ...] = ()
     accepted: Acceptance | None = None
+    cross_check: CrossCheck | None = None
 
     @property
     def raters(self) -> tuple[str, ...]:

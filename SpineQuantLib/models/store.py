@@ -2,6 +2,7 @@
 
 ``card.json`` is what programs read: name, version, network, members with the hash of their file. ``CARD.md`` is for
 people: data, validation, limits. Weights are half precision and hold tensors only, so that loading them runs no code.
+Models of another kind than a committee have cards of their own and use the same folders and files.
 """
 
 from __future__ import annotations
@@ -22,7 +23,18 @@ from ..case.errors import EngineError
 from ..case.result import ModelInfo
 from .network import NetworkConfig
 
-__all__ = ["DEFAULT_MODEL", "ModelCard", "find_model", "is_alias", "read_weights", "write_model"]
+__all__ = [
+    "DEFAULT_MODEL",
+    "ModelCard",
+    "find_folder",
+    "find_model",
+    "is_alias",
+    "read_tensors",
+    "read_weights",
+    "write_card",
+    "write_model",
+    "write_tensors",
+]
 
 DEFAULT_MODEL = "lumbar-committee"
 _SCHEMA = 1
@@ -67,6 +79,23 @@ def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+def find_folder(name: str) -> Path:
+    """Folder of a model, by the name of a shipped one or by the path of a model folder.
+
+    Raises
+    ------
+    EngineError
+        If there is no such model.
+    """
+    folder = Path(name)
+    if (folder / "card.json").is_file():
+        return folder
+    try:
+        return resource("Models", name)
+    except FileNotFoundError as error:
+        raise EngineError(f"no model '{name}': neither a shipped model nor a folder with a card.json") from error
+
+
 def find_model(name: str = DEFAULT_MODEL) -> ModelCard:
     """Card of a model, by the name of a shipped one or by the path of a model folder.
 
@@ -75,12 +104,7 @@ def find_model(name: str = DEFAULT_MODEL) -> ModelCard:
     EngineError
         If there is no such model, or its card cannot be read or is of another kind.
     """
-    folder = Path(name)
-    if not (folder / "card.json").is_file():
-        try:
-            folder = resource("Models", name)
-        except FileNotFoundError as error:
-            raise EngineError(f"no model '{name}': neither a shipped model nor a folder with a card.json") from error
+    folder = find_folder(name)
     try:
         card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
         classes = card["classes"]
@@ -106,16 +130,37 @@ def read_weights(card: ModelCard) -> list[dict[str, torch.Tensor]]:
     EngineError
         If a file is missing, damaged, or not the one that the card names.
     """
-    out = []
-    for file, sha in card.members:
-        path = card.folder / file
-        try:
-            if _sha256(path) != sha:
-                raise EngineError(f"{path} is not the file its card names (other checksum); install the model again")
-            out.append({k: v.float() for k, v in load_file(path).items()})
-        except (OSError, SafetensorError) as error:
-            raise EngineError(f"weights {path} cannot be read ({error}); install the model again") from error
-    return out
+    return [read_tensors(card.folder / file, sha) for file, sha in card.members]
+
+
+def read_tensors(path: Path, sha256: str) -> dict[str, torch.Tensor]:
+    """Tensors of one file, float32.
+
+    Raises
+    ------
+    EngineError
+        If the file is missing, damaged, or has another hash than the card says.
+    """
+    try:
+        if _sha256(path) != sha256:
+            raise EngineError(f"{path} is not the file its card names (other checksum); install the model again")
+        return {k: v.float() if v.is_floating_point() else v for k, v in load_file(path).items()}
+    except (OSError, SafetensorError) as error:
+        raise EngineError(f"weights {path} cannot be read ({error}); install the model again") from error
+
+
+def write_tensors(path: Path, state: dict[str, torch.Tensor]) -> dict[str, str]:
+    """Write tensors, numbers in half precision; returns file name and hash for the card."""
+    kept = {k: v.detach().cpu() for k, v in state.items() if not is_alias(k)}
+    save_file({k: (v.half() if v.is_floating_point() else v).contiguous() for k, v in kept.items()}, path)
+    path.chmod(0o644)
+    return {"file": path.name, "sha256": _sha256(path)}
+
+
+def write_card(folder: Path, card: dict[str, Any]) -> None:
+    """Write ``card.json``."""
+    text = json.dumps({"schema_version": _SCHEMA, **card}, indent=1, ensure_ascii=False)
+    (folder / "card.json").write_text(text + "\n", encoding="utf-8")
 
 
 def write_model(
@@ -142,14 +187,8 @@ def write_model(
         What else the card shall tell: training, validation.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    files = []
-    for n, state in enumerate(members):
-        path = folder / f"member_{n}.safetensors"
-        save_file({k: v.detach().cpu().half().contiguous() for k, v in state.items() if not is_alias(k)}, path)
-        path.chmod(0o644)
-        files.append({"file": path.name, "sha256": _sha256(path)})
+    files = [write_tensors(folder / f"member_{n}.safetensors", state) for n, state in enumerate(members)]
     card = {
-        "schema_version": _SCHEMA,
         "name": name,
         "version": version,
         "classes": [c.name.lower() for c in NetworkClass],
@@ -157,5 +196,5 @@ def write_model(
         "members": files,
         **(extra or {}),
     }
-    (folder / "card.json").write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_card(folder, card)
     return find_model(str(folder))

@@ -99,6 +99,7 @@ def read_result(folder: Path, record: CaseRecord, borders: Borders, native: sitk
         references=read_case_references(folder),
         canal_profile=profile,
         analysed=record.analysed,
+        cross_check=record.cross_check,
     )
 
 

@@ -1,0 +1,1 @@
+"""Labelled volumes and phantoms -> a network that reads millimetres directly."""
