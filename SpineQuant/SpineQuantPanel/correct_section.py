@@ -7,7 +7,7 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from SpineQuantPanel.helpers import RATER_SETTING, keep, setting
+from SpineQuantPanel.helpers import RATER_SETTING, keep, setting, told
 
 FOLLOW_MILLISECONDS = 200
 """After the last touch of a line or mask: long enough to gather a stroke, short enough to feel immediate."""
@@ -83,6 +83,7 @@ class CorrectSection:
             ui.discButton,
         ):
             widget.enabled = case is not None and not self._busy
+        ui.openCaseButton.enabled = ui.openFolderButton.enabled = not self._busy
         ui.undoButton.enabled = case is not None and case.review.can_undo and not self._busy
         ui.redoButton.enabled = case is not None and case.review.can_redo and not self._busy
         ui.doneButton.enabled = self._painting
@@ -161,7 +162,7 @@ class CorrectSection:
         self._busy = True
         done = False
         try:
-            with slicer.util.tryWithErrorDisplay(complaint):
+            with told(complaint):
                 action()
                 done = True
         finally:
@@ -224,7 +225,8 @@ class CorrectSection:
 
         def progress(event) -> None:
             self.ui.acceptButton.text = _("Writing: ") + (event.message or event.stage)
-            slicer.app.processEvents()
+            # Shown, but deaf: a click on another case in the middle of writing this one must not count.
+            slicer.app.processEvents(qt.QEventLoop.ExcludeUserInputEvents)
 
         self._busy = True
         self.refresh()
@@ -246,23 +248,26 @@ class CorrectSection:
     # Masks.
 
     def _wanted(self, structure: str):
-        """Level and side to paint: those of the finding that was clicked on."""
-        from SpineQuantLib.anatomy.structures import Side, Structure
+        """Level and side to paint: those of the finding that was clicked on; None where it leaves either open."""
+        from SpineQuantLib.anatomy.structures import Structure
 
         finding, kind = self._finding(), Structure(structure)
         if kind is Structure.CANAL:
             return kind, "", None
         if finding is None or "-" not in finding.level:
             return None
-        side = (finding.side or Side.RIGHT) if kind is Structure.FORAMEN else None
-        return kind, finding.level, side
+        if kind is not Structure.FORAMEN:
+            return kind, finding.level, None
+        return (kind, finding.level, finding.side) if finding.side else None
 
     def _paint(self, structure: str, diameter: float) -> None:
         wanted = self._wanted(structure)
         if wanted is None:
-            slicer.util.infoDisplay(_("Click on a disc or foramen in the list of findings first: it says which level."))
+            what = _("a foramen, right or left,") if structure == "foramen" else _("a disc or foramen")
+            words = _("Click on {what} in the list of findings first: it says which one is meant.")
+            slicer.util.infoDisplay(words.format(what=what))
             return
-        with slicer.util.tryWithErrorDisplay(_("The mask cannot be edited.")):
+        with told(_("The mask cannot be edited.")):
             self._busy = True
             try:
                 segment = self.case.segment_for(*wanted)
@@ -344,7 +349,7 @@ class CorrectSection:
         folder = qt.QFileDialog.getExistingDirectory(self.ui.openFolderButton, _("Open a folder of cases"), "")
         if not folder or not self._mayLeave():
             return
-        with slicer.util.tryWithErrorDisplay(_("The folder could not be opened.")):
+        with told(_("The folder could not be opened.")):
             self.worklist = Worklist(Path(folder))
             self._open(self.worklist.current.folder)
             if self.worklist.unreadable:

@@ -5,6 +5,7 @@ import vtk
 from slicer.i18n import tr as _
 
 from SpineQuantLib.anatomy.resources import resource
+from SpineQuantPanel import dicom, packages
 from SpineQuantPanel.helpers import (
     CASES_SETTING,
     DEVICE_SETTING,
@@ -14,6 +15,7 @@ from SpineQuantPanel.helpers import (
     choose,
     keep,
     setting,
+    told,
 )
 
 
@@ -103,7 +105,7 @@ class InputSection:
             matrix = vtk.vtkMatrix4x4()
             node.GetIJKToRASMatrix(matrix)
             seen = describe_volume(node.GetImageData().GetDimensions(), slicer.util.arrayFromVTKMatrix(matrix))
-            files = _(" · DICOM, results can go back to the archive") if self.logic.dicomFiles(node)[0] else ""
+            files = _(" · DICOM, results can go back to the archive") if dicom.dicomFiles(node)[0] else ""
             self.ui.recognisedLabel.text = seen.words + files
             self.ui.warningLabel.text = seen.warning
         elif node is not None:
@@ -114,7 +116,7 @@ class InputSection:
 
     def onCheck(self) -> None:
         """Ask the engine's Python how it is, in a child."""
-        missing = self.logic.missingPackages(["psutil>=5.9"])
+        missing = packages.missingPackages(["psutil>=5.9"])
         if missing:
             self.ui.healthLabel.text = _("Slicer itself lacks psutil; press Install…")
             return
@@ -144,8 +146,8 @@ class InputSection:
 
     def onInstall(self) -> None:
         """Say what is missing, and install it if the user agrees; a check in a child is the end of it."""
-        with slicer.util.tryWithErrorDisplay(_("The packages could not be installed.")):
-            if self.logic.install(self.python, self.health):
+        with told(_("The packages could not be installed.")):
+            if packages.install(self.python, self.health):
                 self.onCheck()
 
     def close(self) -> None:

@@ -6,7 +6,8 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from SpineQuantPanel import views
+from SpineQuantPanel import dicom, views
+from SpineQuantPanel.helpers import told
 
 _COLOURS = {"not measured": "#E3E6E8", "doubtful": "#FFE8B3", "outside": "#FBD9C7", "corrected": "#D6E8F7"}
 _INK = "#000000"
@@ -168,7 +169,7 @@ class MeasurementsSection:
         """Save a copy of a file of the case."""
         combo = self.ui.exportComboBox
         name = combo.itemData(combo.currentIndex)
-        with slicer.util.tryWithErrorDisplay(_("The file could not be exported.")):
+        with told(_("The file could not be exported.")):
             path = self.case.available()[name]
             start = str(Path(slicer.app.defaultScenePath) / f"{self.case.folder.name}-{path.name}")
             if path.is_dir():
@@ -181,8 +182,8 @@ class MeasurementsSection:
 
     def onDicom(self, _checked: bool = False) -> None:
         """Put SEG and SR into Slicer's DICOM database."""
-        with slicer.util.tryWithErrorDisplay(_("SEG and SR could not be put into the DICOM database.")):
-            count = self.logic.intoDatabase(self.case)
+        with told(_("SEG and SR could not be put into the DICOM database.")):
+            count = dicom.intoDatabase(self.case)
             slicer.util.infoDisplay(
                 _("{count} DICOM files are in the database now, in the study of the scan.").format(count=count)
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -115,7 +116,7 @@ def new_host() -> SceneHost:
 
     logics = {}
     for name in _MODULE_LOGICS:
-        logic = getattr(slicer, name)()
+        logic = _logic_class(slicer, name)()
         logic.SetMRMLApplicationLogic(application)
         # The terminologies' logic complains that Slicer's stock contexts, which slicer-core does not have, are missing.
         with vtk_messages():
@@ -129,6 +130,24 @@ def new_host() -> SceneHost:
     # Runs before the folder goes: displayable nodes must leave while the logics that observe them still live.
     host._resources.callback(scene.Clear, 1)
     return host
+
+
+def _logic_class(slicer: ModuleType, name: str) -> type:
+    """Class of a module's logic.
+
+    Slicer's desktop puts these classes into its namespace while it starts its modules. Its ``PythonSlicer``, where the
+    engine runs, starts none and has each of them in a package of its own.
+    """
+    if hasattr(slicer, name):
+        return getattr(slicer, name)
+    module = name.removeprefix("vtkSlicer").removesuffix("Logic").removesuffix("Module")
+    package = f"vtkSlicer{module}ModuleLogicPython"
+    try:
+        return getattr(importlib.import_module(package), name)
+    except (ImportError, AttributeError) as error:
+        raise EngineError(
+            f"this Slicer offers no {name} ({error}); use Slicer 5.10 or later, or another Python"
+        ) from error
 
 
 def _file_logics(slicer: ModuleType, scene: Any, application: Any, cache: str) -> dict[str, Any]:

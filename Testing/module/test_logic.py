@@ -16,6 +16,11 @@ from SpineQuantLib.case.errors import SpineQuantError
 from SpineQuantLib.report.tables import read_measurements
 
 
+def dicom():
+    """The panel's own part for DICOM, which stands on the desktop of the test."""
+    return sys.modules["SpineQuantPanel.dicom"]
+
+
 @pytest.fixture
 def logic(desktop, use_engine):
     logic = desktop.module.SpineQuantLogic()
@@ -107,7 +112,7 @@ def from_dicom(desktop, add_volume, tmp_path, monkeypatch):
 
 def test_the_original_dicom_files_are_analysed(logic, from_dicom):
     node, files = from_dicom
-    assert logic.dicomFiles(node) == ([Path(p) for p in files.values()], "")
+    assert dicom().dicomFiles(node) == ([Path(p) for p in files.values()], "")
     entry = logic.start(node)
     logic.poll()
     source = entry.run._job.request.source
@@ -129,11 +134,11 @@ def test_why_a_copy_is_analysed_instead_is_said(desktop, logic, from_dicom):
     ]
     node.SetAndObserveTransformNodeID(None)
     Path(next(iter(files.values()))).unlink()
-    assert logic.dicomFiles(node)[1] == "its DICOM files are no longer where they were"
+    assert dicom().dicomFiles(node)[1] == "its DICOM files are no longer where they were"
 
 
 def test_a_volume_of_its_own_needs_no_excuse(logic, add_volume):
-    assert logic.dicomFiles(add_volume()) == ([], "")
+    assert dicom().dicomFiles(add_volume()) == ([], "")
 
 
 def test_a_phantom_is_offered_as_sample_data(desktop, monkeypatch):
@@ -141,8 +146,10 @@ def test_a_phantom_is_offered_as_sample_data(desktop, monkeypatch):
 
     class SampleDataLogic:
         @staticmethod
-        def registerCustomSampleDataSource(**source):
-            offered.append(source)
+        def registerCustomSampleDataSource(category, sampleName, uris, fileNames, nodeNames, **source):
+            # Slicer puts single texts into lists, and asks for as many of one as of the other.
+            assert all(isinstance(text, str) and text for text in (sampleName, uris, fileNames, nodeNames))
+            offered.append({"category": category, **source})
 
     sample_data = types.ModuleType("SampleData")
     sample_data.SampleDataLogic = SampleDataLogic

@@ -179,14 +179,15 @@ def test_every_scene_selector_is_given_the_scene(form):
     assert connected == selectors
 
 
-def test_choices_are_what_the_engine_understands(tree):
+def test_choices_are_what_the_engine_understands(tree, sections):
     """The words of the selectors reach the pipeline unchanged."""
     from SpineQuantLib.anatomy.levels import split_level
     from SpineQuantLib.case.result import Contrast
 
     values = {
         node.targets[0].id: ast.literal_eval(node.value)
-        for node in tree.body
+        for part in sections
+        for node in part.body
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
     }
     text = ast.unparse(tree)

@@ -179,8 +179,18 @@ def test_a_preset_takes_the_right_brush_to_the_right_place(desktop, analysed, bu
 
 def test_a_preset_without_a_level_asks_for_one(desktop, analysed):
     analysed.findingsSection.current = None
-    analysed.ui.foramenButton.click()
+    analysed.ui.discButton.click()
     assert "Click on a disc or foramen" in desktop.messages[0][1]
+
+
+def test_a_side_is_never_guessed(desktop, analysed):
+    """A disc names the level and not which of its two foramina is to be painted."""
+    from SpineQuantLib.panel.findings import findings_of
+
+    analysed.findingsSection.current = next(f for f in findings_of(analysed.case.result) if f.title == "L4-L5 disc")
+    analysed.ui.foramenButton.click()
+    assert "Click on a foramen, right or left," in desktop.messages[0][1]
+    assert analysed.correctSection._editor is None
 
 
 def test_all_levels_are_renamed_in_one_step(desktop, analysed):

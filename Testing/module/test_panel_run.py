@@ -249,3 +249,47 @@ def test_leaving_and_coming_back_keeps_the_choices(desktop, panel, add_volume):
     assert panel.logic.getParameterNode().lowestDisc == "L5-S1"
     desktop.close_scene()
     assert panel.ui.lowestDiscComboBox.currentText == "automatic"
+
+
+def test_what_is_said_of_the_patient_reaches_the_engine(desktop, panel, add_volume):
+    add_volume("slow")
+    desktop.wait(lambda: panel.ui.applyButton.enabled)
+    panel.ui.sexComboBox.currentIndex = panel.ui.sexComboBox.findText("female")
+    panel.ui.ageSpinBox.value = 54
+    panel.ui.applyButton.click()
+    desktop.wait(lambda: panel.logic.queue.current is not None)
+    request = panel.logic.queue.current.run._job.request
+    assert (request.sex, request.age, request.height) == ("F", 54, None)
+
+
+def test_what_was_chosen_for_one_scan_is_not_taken_for_the_next(desktop, panel, add_volume):
+    """A lowest disc or an age that stays behind would name the levels and choose the ranges of somebody else."""
+    add_volume("first")
+    panel.initializeParameterNode()
+    parameters = panel.logic.getParameterNode()
+    parameters.lowestDisc, parameters.contrast, parameters.sex = "L4-L5", "T2", "male"
+    parameters.age, parameters.height = 70, 180
+    parameters.inputVolume = add_volume("second")
+    desktop.app.processEvents()
+    assert (parameters.lowestDisc, parameters.contrast, parameters.sex) == ("automatic",) * 3
+    assert (parameters.age, parameters.height) == (0, 0)
+    assert panel.ui.lowestDiscComboBox.currentText == "automatic"
+
+
+def test_a_height_that_cannot_be_is_asked_about(desktop, panel, add_volume):
+    add_volume()
+    desktop.wait(lambda: panel.ui.applyButton.enabled)
+    panel.ui.heightSpinBox.value = 18
+    panel.ui.applyButton.click()
+    assert "18 cm cannot be right" in desktop.messages[0][1]
+    assert not panel.logic.isRunning
+
+
+def test_a_label_map_is_not_offered_as_a_scan(desktop, panel, add_volume):
+    labels = desktop.host.scene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", "labels")
+    panel.initializeParameterNode()
+    assert panel.logic.getParameterNode().inputVolume is None
+    assert panel.ui.inputSelector.findData(labels.GetID()) < 0
+    node = add_volume()
+    panel.initializeParameterNode()
+    assert panel.logic.getParameterNode().inputVolume is node

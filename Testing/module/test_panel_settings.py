@@ -38,7 +38,7 @@ def lacking(desktop, monkeypatch):
     """Let Slicer's Python lack packages."""
 
     def lack(*names: str) -> None:
-        module = desktop.module
+        module = sys.modules["SpineQuantPanel.packages"]
         real = module.missing_requirements
         monkeypatch.setattr(
             module,

@@ -163,8 +163,8 @@ class Application:
     def applicationLogic(self) -> Any:
         return self._host.application_logic
 
-    def processEvents(self) -> None:
-        QtWidgets.QApplication.processEvents(QtCore.QEventLoop.AllEvents, 20)
+    def processEvents(self, flags: Any = QtCore.QEventLoop.AllEvents) -> None:
+        QtWidgets.QApplication.processEvents(flags, 20)
 
     def testingEnabled(self) -> bool:
         return False

@@ -9,7 +9,6 @@ import sys
 import time
 import types
 from collections.abc import Callable
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -117,7 +116,6 @@ class Desktop:
         self._set(util, "loadUI", lambda path: load_ui(path, widgets))
         self._set(util, "startupEnvironment", lambda: dict(os.environ))
         self._set(util, "exportNode", self._export)
-        self._set(util, "tryWithErrorDisplay", self._try)
         self._set(util, "mainWindow", lambda: None)
         self._set(util, "pip_install", lambda what: self.installed.append(str(what).split()))
         for kind in ("info", "warning", "error"):
@@ -132,13 +130,6 @@ class Desktop:
     def _confirm(self, text: str, *_: Any, **__: Any) -> bool:
         self.messages.append(("question", str(text)))
         return self.answers.pop(0) if self.answers else False
-
-    @contextmanager
-    def _try(self, message: str | None = None, **_: Any) -> Any:
-        try:
-            yield
-        except Exception as error:  # noqa: BLE001 - as Slicer's does
-            self.messages.append(("error", f"{message}\n\n{error}" if message else str(error)))
 
     def _export(self, node: Any, path: str, _properties: Any = None, world: bool = False) -> bool:
         """Write a volume; with its transform where it has one."""
@@ -207,15 +198,16 @@ class Desktop:
 
         self._fit(widget.parent)
         left = widget.parent.grab()
-        large, small = 620, 308
-        canvas = QPixmap(left.width() + large + small + 8, max(left.height(), large))
+        height = max(left.height(), 620)
+        large, beside = (620, height), (308, (height - 4) // 2)
+        canvas = QPixmap(left.width() + large[0] + beside[0] + 8, height)
         canvas.fill("black")
         painter = QPainter(canvas)
         painter.drawPixmap(0, 0, left)
-        places = [(0, 0, large), (large + 4, 0, small), (large + 4, small + 4, small)]
+        places = [(0, 0, large), (large[0] + 4, 0, beside), (large[0] + 4, beside[1] + 4, beside)]
         for name, (x, y, size) in zip(views, places, strict=False):
-            pixels = self.app.layoutManager().picture(name, (size, size))
-            image = QImage(pixels.tobytes(), size, size, 3 * size, QImage.Format_RGB888)
+            pixels = self.app.layoutManager().picture(name, size)
+            image = QImage(pixels.tobytes(), *size, 3 * size[0], QImage.Format_RGB888)
             painter.drawImage(left.width() + 4 + x, y, image)
         painter.end()
         path.parent.mkdir(parents=True, exist_ok=True)

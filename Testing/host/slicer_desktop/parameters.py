@@ -7,7 +7,7 @@ import typing
 from enum import Enum
 from typing import Any
 
-__all__ = ["Choice", "make_module", "parameterNodeWrapper"]
+__all__ = ["Choice", "WithinRange", "make_module", "parameterNodeWrapper"]
 
 
 class Choice:
@@ -15,6 +15,13 @@ class Choice:
 
     def __init__(self, choices: list) -> None:
         self.choices = list(choices)
+
+
+class WithinRange:
+    """The least and the greatest value that a parameter may have."""
+
+    def __init__(self, minimum: float, maximum: float) -> None:
+        self.minimum, self.maximum = minimum, maximum
 
 
 def _read(node: Any, name: str, kind: Any, default: Any) -> Any:
@@ -38,11 +45,12 @@ def _write(node: Any, name: str, kind: Any, value: Any) -> None:
         node.SetParameter(name, str(value))
 
 
-def _plain(hint: Any) -> tuple[Any, list | None]:
-    """Type and choices of an annotation."""
+def _plain(hint: Any) -> tuple[Any, Any]:
+    """Type of an annotation, and its choices or its range."""
     if typing.get_origin(hint) is typing.Annotated:
         kind, *extras = typing.get_args(hint)
-        return kind, next((e.choices for e in extras if isinstance(e, Choice)), None)
+        limits = next((e for e in extras if isinstance(e, WithinRange)), None)
+        return kind, next((e.choices for e in extras if isinstance(e, Choice)), limits)
     return hint, None
 
 
@@ -52,13 +60,17 @@ def parameterNodeWrapper(cls: type) -> type:
     defaults = {name: getattr(cls, name, None) for name in hints}
     for name, (kind, choices) in hints.items():
         if defaults[name] is None:
-            defaults[name] = choices[0] if choices else (kind() if kind in (str, bool, int, float) else None)
+            defaults[name] = (
+                choices[0] if isinstance(choices, list) else (kind() if kind in (str, bool, int, float) else None)
+            )
 
     def member(name: str) -> property:
         kind, choices = hints[name]
 
         def put(self: Any, value: Any) -> None:
-            if choices is not None and value not in choices:
+            if isinstance(choices, list) and value not in choices:
+                raise ValueError(f"{name} cannot be {value!r}")
+            if isinstance(choices, WithinRange) and not choices.minimum <= value <= choices.maximum:
                 raise ValueError(f"{name} cannot be {value!r}")
             _write(self.parameterNode, name, kind, value)
 
@@ -119,6 +131,12 @@ def _bind(wrapper: Any, name: str, widget: Any) -> tuple[Any, Any]:
         signal = widget.currentIndexChanged
         refresh = lambda: setattr(widget, "currentIndex", values.index(getattr(wrapper, name)))  # noqa: E731
         take = lambda *_: setattr(wrapper, name, values[widget.currentIndex])  # noqa: E731
+    elif widget.className() == "QSpinBox":
+        if choices is not None:
+            widget.setRange(choices.minimum, choices.maximum)
+        signal = widget.valueChanged
+        refresh = lambda: setattr(widget, "value", getattr(wrapper, name))  # noqa: E731
+        take = lambda *_: setattr(wrapper, name, widget.value)  # noqa: E731
     elif widget.className() == "QCheckBox":
         signal = widget.toggled
         refresh = lambda: setattr(widget, "checked", getattr(wrapper, name))  # noqa: E731
@@ -136,5 +154,5 @@ def _bind(wrapper: Any, name: str, widget: Any) -> tuple[Any, Any]:
 def make_module() -> types.ModuleType:
     """A module ``slicer.parameterNodeWrapper``."""
     module = types.ModuleType("slicer.parameterNodeWrapper")
-    module.Choice, module.parameterNodeWrapper = Choice, parameterNodeWrapper
+    module.Choice, module.WithinRange, module.parameterNodeWrapper = Choice, WithinRange, parameterNodeWrapper
     return module

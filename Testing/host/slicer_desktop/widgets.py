@@ -133,11 +133,13 @@ class qMRMLNodeComboBox(QComboBox):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._scene, self._types, self._hidden, self._none = None, [], [], False
+        self._children = True
         self.currentIndexChanged.connect(self._changed)
 
     nodeTypes = Property("QStringList", lambda s: s._types, lambda s, v: setattr(s, "_types", list(v)))
     hideChildNodeTypes = Property("QStringList", lambda s: s._hidden, lambda s, v: setattr(s, "_hidden", list(v)))
     noneEnabled = Property(bool, lambda s: s._none, lambda s, v: setattr(s, "_none", bool(v)))
+    showChildNodeTypes = Property(bool, lambda s: s._children, lambda s, v: setattr(s, "_children", bool(v)))
     addEnabled = Property(bool, lambda _: False, lambda _s, _v: None)
     removeEnabled = Property(bool, lambda _: False, lambda _s, _v: None)
     currentNodeID = Property(str, lambda s: s.itemData(QComboBox.currentIndex(s)) or "", lambda s, v: s._choose(v))
@@ -156,7 +158,8 @@ class qMRMLNodeComboBox(QComboBox):
         nodes = self._scene.GetNodesByClass(self._types[0]) if self._types else None
         for n in range(nodes.GetNumberOfItems() if nodes else 0):
             node = nodes.GetItemAsObject(n)
-            if not node.GetHideFromEditors() and not any(node.IsA(kind) for kind in self._hidden):
+            fits = self._children or node.GetClassName() in self._types
+            if fits and not node.GetHideFromEditors() and not any(node.IsA(kind) for kind in self._hidden):
                 self.addItem(node.GetName(), node.GetID())
         if nodes:
             nodes.UnRegister(None)
