@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import torch
@@ -36,6 +36,15 @@ class Committee:
     def network(self) -> NetworkConfig:
         """Size and grid that all members share."""
         return self.card.network
+
+
+def part_of(committee: Committee, members: int) -> Committee:
+    """The first members of a committee alone, under a card that names no others.
+
+    What was calibrated for the whole committee does not hold for a part of it, and its card's hash says so.
+    """
+    card = replace(committee.card, members=committee.card.members[:members])
+    return replace(committee, card=card, members=committee.members[:members])
 
 
 def choose_device(wanted: str = "auto") -> torch.device:

@@ -26,12 +26,10 @@ _KIND = "direct regression"
 
 @dataclass(frozen=True)
 class Allowed:
-    """Differences mask − direct, in mm, that errors explain, and the values between which it was tried."""
+    """Differences mask − direct, in mm, that errors explain."""
 
     low: float
     high: float
-    least: float
-    most: float
 
 
 @dataclass(frozen=True)

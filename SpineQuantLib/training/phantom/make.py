@@ -75,7 +75,7 @@ class Phantom:
         """True value of every measurement whose structure lies in the field of view, without intervals."""
         column = self.anatomy.column
         shapes = column.bodies, column.discs, self.anatomy.foramina, self.anatomy.sac
-        return true_measurements(*shapes, self._in_view, rotation(self.spec.patient_rotation).T @ UPRIGHT)
+        return true_measurements(*shapes, self.in_view, rotation(self.spec.patient_rotation).T @ UPRIGHT)
 
     def true_value(self, structure: Structure, level: str, name: str, method: str, side: Side | None = None) -> float:
         """One true value; KeyError where the phantom does not show it."""
@@ -84,7 +84,7 @@ class Phantom:
                 return float(row.value)
         raise KeyError(f"this phantom does not show {structure} {level} {name}, {method}, {side or 'no side'}")
 
-    def _in_view(self, body: np.ndarray) -> bool:
+    def in_view(self, body: np.ndarray) -> bool:
         """Whether body-frame points (n, 3) lie within the outermost voxel centres."""
         index = self.grid.to_index(self.to_lps(body))
         return bool(((index >= 0) & (index <= np.array(self.grid.shape) - 1)).all())

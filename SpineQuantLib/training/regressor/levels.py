@@ -16,7 +16,7 @@ import numpy as np
 import SimpleITK as sitk
 import torch
 
-from ...anatomy.structures import NetworkClass, Structure
+from ...anatomy.structures import Structure
 from ...case.direct import QUANTITIES, LevelPlace, level_places
 from ...case.grid import Grid, to_reading_order
 from ...case.measurement import Measurement
@@ -26,11 +26,21 @@ from ...models.network import NetworkConfig
 from ...models.regressor import RegressorConfig, Scan
 from ..collect import LabelledVolume
 from ..committee import phantom_spec
-from ..evaluation.reference import read_references, reference_spine
-from ..phantom import make_phantom
+from ..evaluation.reference import Reference, read_references, reference_spine
+from ..phantom import Phantom, make_phantom
 from ..phantom.truth import true_measurements
 
-__all__ = ["KnownLevel", "LevelVolume", "cache_phantom", "cache_volume", "measured_levels", "read_levels"]
+__all__ = [
+    "KnownLevel",
+    "LevelVolume",
+    "cache_phantom",
+    "cache_volume",
+    "known_levels",
+    "measured_levels",
+    "phantom_of",
+    "read_levels",
+    "true_rows",
+]
 
 log = logging.getLogger(__name__)
 
@@ -114,14 +124,13 @@ def _sure(row: Measurement | None) -> float | None:
     return row.value if row is not None and "implausible" not in row.flag else None
 
 
-def cache_volume(volume: LabelledVolume, folder: Path, config: RegressorConfig) -> None:
-    """Cache a labelled volume; nothing is written where no level is known.
+def known_levels(volume: LabelledVolume, references: tuple[Reference, ...]) -> list[KnownLevel]:
+    """Levels of a labelled volume with what its annotators tell of them.
 
     The disc's height is that of the gap between the bodies, which is what the committee's disc and a phantom's are.
     Discs that were drawn without their bodies leave the endplates out, and so are about a millimetre lower: their
     heights stay unknown. Of a sac that several raters drew the mean diameter counts.
     """
-    references = read_references(volume)
     labels, raters = references[0], references[1:]
     rows = measured_levels(reference_spine(labels, raters[0] if raters else None))
     sac_rows = [rows] if raters else []
@@ -129,7 +138,7 @@ def cache_volume(volume: LabelledVolume, folder: Path, config: RegressorConfig) 
         measure_spine(reference_spine(labels, r), wanted=lambda s, name: s is Structure.CANAL and "-" in name)
         for r in raters[1:]
     ]
-    knows_gap = bool(labels.derived) or (volume.complete and NetworkClass.DISC in labels.classes)
+    knows_gap = bool(labels.derived) or volume.complete
     known = []
     for place in level_places(rows):
         height = _sure(QUANTITIES[0].value_in(rows, place.level)) if knows_gap else None
@@ -138,21 +147,34 @@ def cache_volume(volume: LabelledVolume, folder: Path, config: RegressorConfig) 
         width = float(np.mean(widths)) if widths and len(widths) == len(sac_rows) else None
         if height is not None or width is not None:
             known.append(KnownLevel(place, (height, width), _across(found[0] if found else None, place)))
+    return known
+
+
+def cache_volume(volume: LabelledVolume, folder: Path, config: RegressorConfig) -> None:
+    """Cache a labelled volume; nothing is written where no level is known."""
+    known = known_levels(volume, read_references(volume))
     image = to_reading_order(sitk.ReadImage(str(volume.image)))
     facts = {"id": volume.id, "subject": volume.subject, "contrast": volume.contrast, "split": volume.split}
     _store(folder, facts, sitk.GetArrayFromImage(image), Grid.of(image), known, config)
 
 
+def phantom_of(number: int) -> Phantom:
+    """The n-th phantom: any anatomy and contrast, no larger than the lumbar spine."""
+    rng = np.random.default_rng(number)
+    size = tuple(int(rng.integers(*ends)) for ends in _PHANTOM_SIZE)
+    return make_phantom(dataclasses.replace(phantom_spec(number, NetworkConfig()), size=size))
+
+
+def true_rows(phantom: Phantom) -> tuple[Measurement, ...]:
+    """True values of a phantom's discs and sac; as :attr:`Phantom.truth`, without what takes long."""
+    shapes = phantom.anatomy
+    return true_measurements(shapes.column.bodies, shapes.column.discs, (), shapes.sac, phantom.in_view)
+
+
 def cache_phantom(number: int, folder: Path, config: RegressorConfig, split: str) -> None:
     """Draw the n-th phantom into the cache, with the values that its shapes have and not its voxels."""
-    rng = np.random.default_rng(number)
-    spec = dataclasses.replace(
-        phantom_spec(number, NetworkConfig()), size=tuple(int(rng.integers(*ends)) for ends in _PHANTOM_SIZE)
-    )
-    phantom = make_phantom(spec)
-    shapes = phantom.anatomy.column.bodies, phantom.anatomy.column.discs, (), phantom.anatomy.sac
-    truth = true_measurements(*shapes, phantom._in_view)
-    rows = measured_levels(phantom.spine())
+    phantom = phantom_of(number)
+    truth, rows = true_rows(phantom), measured_levels(phantom.spine())
     known = []
     for place in level_places(rows):
         exact = tuple(
@@ -162,7 +184,7 @@ def cache_phantom(number: int, folder: Path, config: RegressorConfig, split: str
             known.append(KnownLevel(place, exact, _across(QUANTITIES[1].value_in(rows, place.level), place)))
     image = sitk.GetArrayFromImage(to_reading_order(phantom.image))
     name = f"phantom-{number:04d}"
-    facts = {"id": name, "subject": name, "contrast": spec.contrast, "split": split}
+    facts = {"id": name, "subject": name, "contrast": phantom.spec.contrast, "split": split}
     _store(folder, facts, image, phantom.grid, known, config)
 
 

@@ -124,7 +124,7 @@ class _Learner:
         """One optimiser step; returns the loss."""
         # Draws of dropout follow the step alone, so that a resumed run is the same run.
         torch.manual_seed(self.config.seed * 7919 + self.step)
-        with torch.autocast(self.device.type, torch.bfloat16):
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
             out = self.net(patches.to(self.device))
         loss = _loss(out, values, self.config.network)
         if not torch.isfinite(loss):
