@@ -7,12 +7,14 @@
 # make clean              remove what the others made
 #
 # Everything is installed into .venv on first use. PYTHON chooses the interpreter (3.10 or later), TORCH what pip is
-# asked for, for example: make demo TORCH="torch --index-url https://download.pytorch.org/whl/cpu"
+# asked for, for example: make demo TORCH="torch --index-url https://download.pytorch.org/whl/cpu"; TESTERS how many
+# processes share the tests.
 
 PYTHON ?= python3
 TORCH ?= torch==2.13.0
 IMAGE ?=
 OUT ?= demo
+TESTERS ?= 2
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -55,7 +57,7 @@ format: $(STAMP)
 	$(BIN)/ruff format
 
 test: lint
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(TESTERS) --dist loadgroup
 
 benchmark: $(STAMP)
 	$(BIN)/python Testing/benchmarks/run_benchmark.py

@@ -21,6 +21,20 @@ print(grab.GetOutput().GetPointData().GetScalars().GetTuple(0))
 """
 
 
+_SHARING = {"module", "pipeline", "report", "review", "scene", "segment", "studies"}
+"""Rooms whose files share what was made once, as an analysed case; they stay in one process."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Share the tests out among processes, where there are several: by room where its files share, else by file."""
+    if not config.pluginmanager.hasplugin("xdist"):
+        return
+    for item in items:
+        room = item.path.parent.name
+        item.add_marker(pytest.mark.xdist_group(room if room in _SHARING else item.path.name))
+
+
 @pytest.fixture(scope="session")
 def off_screen() -> None:
     """Skip where VTK cannot draw without a display; asked in a child, because VTK ends the process that tries."""
