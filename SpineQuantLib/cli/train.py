@@ -1,4 +1,4 @@
-"""``spinequant train`` and ``spinequant index``."""
+"""``spinequant train``, ``train-regressor`` and ``index``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rich.markup import escape
 
 from .app import ERR, app
 
-__all__ = ["index", "train"]
+__all__ = ["index", "train", "train_regressor"]
 
 
 @app.command()
@@ -25,6 +25,20 @@ def train(
 
     logging.getLogger("SpineQuantLib").setLevel(logging.INFO)
     folder = train_committee(CommitteeConfig.read(config), data, device)
+    ERR.print(f"model: {escape(str(folder))}")
+
+
+@app.command()
+def train_regressor(
+    config: Annotated[Path, typer.Argument(help="JSON file with an index, a folder for results, and settings.")],
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N.")] = "auto",
+) -> None:
+    """Train the network of the second reading: disc height and AP diameter straight from the image."""
+    from ..training.regressor.run import train_direct
+    from ..training.regressor.settings import RegressorTraining
+
+    logging.getLogger("SpineQuantLib").setLevel(logging.INFO)
+    folder = train_direct(RegressorTraining.read(config), device)
     ERR.print(f"model: {escape(str(folder))}")
 
 

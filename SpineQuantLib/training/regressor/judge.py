@@ -90,6 +90,8 @@ def compare(
     tell : callable
         Told which volume is done.
     """
+    if not volumes and not phantoms:
+        return []
     store = PredictionStore(load_committee(committee, "auto"), folder)
     pairs: list[LevelPair] = []
     for volume in volumes:
