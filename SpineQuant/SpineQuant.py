@@ -22,7 +22,7 @@ from slicer.util import VTKObservationMixin
 if not (Path(__file__).parent / "SpineQuantLib").is_dir():
     sys.path.append(str(Path(__file__).resolve().parents[1]))
 
-from SpineQuantPanel import packages, scripting
+from SpineQuantPanel import packages, scripting, whole_way
 from SpineQuantPanel.helpers import told
 from SpineQuantPanel.runs import AUTOMATIC, Runs
 from SpineQuantPanel.startup import makePhantom, registerSampleData, registerTerminology
@@ -31,6 +31,8 @@ from SpineQuantLib.case.errors import EngineError, SpineQuantError
 
 LOWEST_DISCS = [AUTOMATIC, "L6-S1", "L5-S1", "L4-L5", "L3-L4", "L2-L3", "L1-L2"]
 CONTRASTS = [AUTOMATIC, "T1", "T2", "STIR"]
+ALL_NETWORKS = "all networks"
+QUALITIES = [ALL_NETWORKS, "fast"]
 SEXES = [AUTOMATIC, "female", "male"]
 POLL_MILLISECONDS = 100
 
@@ -66,12 +68,14 @@ class SpineQuantParameterNode:
     inputVolume - The MRI to analyse.
     lowestDisc - Name of the lowest disc in view; settles the names of all levels.
     contrast - Weighting of the volume.
+    quality - All networks, or a quick look by two of them.
     sex, age, height - Of the patient, for the usual ranges; years and cm, 0 where they are not given.
     """
 
     inputVolume: vtkMRMLScalarVolumeNode  # noqa: N815
     lowestDisc: Annotated[str, Choice(LOWEST_DISCS)] = AUTOMATIC  # noqa: N815
     contrast: Annotated[str, Choice(CONTRASTS)] = AUTOMATIC
+    quality: Annotated[str, Choice(QUALITIES)] = ALL_NETWORKS
     sex: Annotated[str, Choice(SEXES)] = AUTOMATIC
     age: Annotated[int, WithinRange(0, 120)] = 0
     height: Annotated[int, WithinRange(0, 250)] = 0
@@ -246,6 +250,7 @@ class SpineQuantWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
                 self._volume(),
                 lowestDisc=self._parameterNode.lowestDisc,
                 contrast=self._parameterNode.contrast,
+                quality="committee" if self._parameterNode.quality == ALL_NETWORKS else "fast",
                 sex={"female": "F", "male": "M"}.get(self._parameterNode.sex),
                 age=self._parameterNode.age or None,
                 height=self._parameterNode.height or None,
@@ -368,16 +373,6 @@ class SpineQuantTest(ScriptedLoadableModuleTest):
         slicer.util.selectModule("SpineQuant")
         return slicer.modules.spinequant.widgetRepresentation().self()
 
-    @staticmethod
-    def _wait(until, seconds: float = 1200.0) -> None:
-        import time
-
-        end = time.monotonic() + seconds
-        while not until():
-            assert time.monotonic() < end, f"not within {seconds} s"
-            slicer.app.processEvents()
-            time.sleep(0.02)
-
     def test_TerminologyIsKnown(self) -> None:
         """The codes can be chosen in the terminology selector."""
         registerTerminology()
@@ -419,50 +414,13 @@ class SpineQuantTest(ScriptedLoadableModuleTest):
             logic.poll()
             return entry.ended
 
-        self._wait(ended, 10.0)
+        whole_way.wait(ended, 10.0)
         assert logic.finish(entry) is None
         logic.end()
         assert slicer.mrmlScene.GetNumberOfNodes() == nodes
 
     def test_TheWholeWay(self) -> None:
         """Load, apply, flags, correct, export, close, as a reader does it in the panel."""
-        import tempfile
-
         panel = self._panel()
-        volumeNode = makePhantom()[0]
-        panel.logic.getParameterNode().inputVolume = volumeNode
-        self.delayDisplay("Analysing the phantom")
-        self._wait(lambda: panel.ui.applyButton.enabled, 10.0)
-        panel.ui.applyButton.click()
-        self._wait(lambda: not panel.logic.isRunning)
-        self._wait(lambda: panel.case is not None, 60.0)
-
-        self.delayDisplay("Flags")
-        panel.ui.doubtfulCheckBox.checked = False
-        assert panel.ui.verdictLabel.text[:1] in "✓?✕"
-        assert panel.ui.findingsTree.topLevelItemCount >= 10
-        panel.ui.findingsTree.setCurrentItem(panel.ui.findingsTree.topLevelItem(0))
-        assert panel.findingsSection.current is not None
-
-        self.delayDisplay("Correct a line")
-        row = next(m for m in panel.case.result.measurements if m.can_be_moved and m.unit == "mm")
-        node = slicer.mrmlScene.GetNodeByID(panel.case.nodes.markups[row.key])
-        point = [0.0, 0.0, 0.0]
-        node.GetNthControlPointPositionWorld(0, point)
-        node.SetNthControlPointPositionWorld(0, point[0], point[1] + 2.0, point[2] + 2.0)
-        panel.correctSection.follow()
-        assert panel.case.review.row(row.key).source == "corrected"
-        assert panel.case.review.row(row.key).automatic == row.value
-        panel.ui.raterLineEdit.text = "SpineQuantTest"
-        panel.ui.acceptButton.click()
-        assert not panel.case.review.changed
-
-        self.delayDisplay("Export")
-        with tempfile.TemporaryDirectory() as folder:
-            path = panel.case.export("CSV table", Path(folder) / "table.csv")
-            assert "corrected" in path.read_text(encoding="utf-8")
-
-        self.delayDisplay("Close")
-        slicer.mrmlScene.Clear()
-        assert panel.case is None
-        assert panel.ui.findingsTree.topLevelItemCount == 0
+        for step in whole_way.steps(panel, makePhantom()[0]):
+            self.delayDisplay(step)

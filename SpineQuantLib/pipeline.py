@@ -11,7 +11,7 @@ import SimpleITK as sitk
 
 from .anatomy.reference import Reference
 from .anatomy.structures import Structure
-from .case.errors import EngineError
+from .case.errors import EngineError, InputError
 from .case.folder import new_case_folder
 from .case.journey import Journey
 from .case.measurement import Measurement
@@ -22,7 +22,7 @@ from .images.contrast import contrast_from_tissues
 from .images.read import read_volume
 from .images.volume import SpineVolume
 from .measure.spine import measure_brief, measure_spine_and_canal
-from .models.committee import Committee, describe_device, load_committee
+from .models.committee import Committee, describe_device, load_committee, part_of
 from .models.crosscheck import cross_check
 from .models.store import DEFAULT_MODEL
 from .report.ranges import load_tables, person_of, references_for, unused_rows
@@ -36,11 +36,15 @@ from .uncertainty.intervals import add_intervals, member_spines, spreads
 from .uncertainty.territory import territories
 from .writing import write_case
 
-__all__ = ["AnalyzeOptions", "analyze"]
+__all__ = ["QUALITIES", "AnalyzeOptions", "analyze"]
 
 _SHARE = {"read": 0.02, "load": 0.08, "segment": 0.50, "name": 0.55, "measure": 0.60, "files": 0.65}
 _SHARE |= {"scene": 0.78, "report": 0.97, "dicom": 1.0}
 """Fraction of the whole that is done after each stage, for the progress bar."""
+
+
+QUALITIES = {"committee": None, "fast": 2}
+"""How many members are asked; all of them, or for a quick look the fewest that can disagree."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,9 @@ class AnalyzeOptions:
         ``auto``, ``cpu``, ``cuda`` or ``cuda:1``.
     model : str
         Name of a shipped model or path of a model folder.
+    quality : str
+        One of :data:`QUALITIES`: ``committee``, or ``fast`` for a quick look by two networks, whose flags are not
+        calibrated and whose values have no intervals.
     overwrite : bool
         Replace an earlier case in the output folder.
     ranges : tuple of Path
@@ -73,6 +80,7 @@ class AnalyzeOptions:
     contrast: str | None = None
     device: str = "auto"
     model: str = DEFAULT_MODEL
+    quality: str = "committee"
     overwrite: bool = False
     ranges: tuple[Path, ...] = ()
     sex: str | None = None
@@ -136,6 +144,9 @@ def _load(options: AnalyzeOptions, journey: Journey) -> Committee:
     journey.tell("load", "loading the committee")
     with journey.clock.stage("load"):
         committee = load_committee(options.model, options.device)
+        if options.quality not in QUALITIES:
+            raise InputError(f"there is no quality '{options.quality}'; choose {' or '.join(QUALITIES)}")
+        committee = part_of(committee, QUALITIES[options.quality] or len(committee.members))
     where = describe_device(committee.device)
     if options.device == "auto" and where == "CPU":
         where = "the CPU (no GPU found; this takes longer)"
@@ -174,7 +185,7 @@ def _judge(volume: SpineVolume, committee: Committee, options: AnalyzeOptions, j
     with clock.stage("measure"):
         measurements, profile = measure_spine_and_canal(spine, array, info.contrast)
     with clock.stage("assess"):
-        calibration, info = _calibration(committee, info)
+        calibration, info = _calibration(committee, info, options)
         objects = territories(spine)
         assessment = assess(opinion, spine, _doubts(info), calibration, objects)
         spread = spreads(member_spines(opinion, spine, objects), _measure_again(calibration))
@@ -207,9 +218,14 @@ def _with_references(
     return replace(result, references=references, input=replace(result.input, remarks=remarks))
 
 
-def _calibration(committee: Committee, info: InputInfo) -> tuple[Calibration | None, InputInfo]:
+def _calibration(
+    committee: Committee, info: InputInfo, options: AnalyzeOptions
+) -> tuple[Calibration | None, InputInfo]:
     """The calibration of the model; what is to be said where there is none for these weights."""
     card = committee.card
+    if QUALITIES[options.quality]:
+        note = f"a quick look by {len(committee.members)} networks: flags are not calibrated, values have no intervals"
+        return None, replace(info, notes=(*info.notes, note))
     try:
         found = read_calibration(card.folder, card.info.sha256)
     except OtherWeightsError as error:

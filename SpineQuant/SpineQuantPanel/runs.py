@@ -75,6 +75,7 @@ class Runs:
         model: str | None = None,
         casesFolder: str = "",
         note=None,
+        quality: str = "committee",
         sex: str | None = None,
         age: float | None = None,
         height: float | None = None,
@@ -87,6 +88,7 @@ class Runs:
         :param device: Where the networks run: ``auto``, ``cpu``, ``cuda:0``.
         :param model: Name of the networks; None for the default.
         :param casesFolder: Where the case is kept; the folder of the settings if empty.
+        :param quality: ``committee``, or ``fast`` for a quick look by two networks.
         :param sex: ``F`` or ``M``, for the usual ranges; a DICOM header says it where this does not.
         :param age: Years, likewise.
         :param height: Of the body, in cm.
@@ -107,6 +109,7 @@ class Runs:
             "contrast": None if contrast == AUTOMATIC else contrast,
             "device": device,
             "model": model,
+            "quality": quality,
             "sex": sex,
             "age": age,
             "height": height,

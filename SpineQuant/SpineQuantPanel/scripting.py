@@ -69,7 +69,7 @@ def processFolder(logic, folder, output, report=print, timeout=None, **choices):
     :param output: Where the cases go; ``summary.csv`` is written there too.
     :param report: Called with a line for each case; None for silence.
     :param timeout: Seconds for each case; None for no limit.
-    :param choices: ``lowest_disc``, ``contrast``, ``device``, ``model``, ``sex``, ``age``, ``height``.
+    :param choices: ``lowest_disc``, ``contrast``, ``device``, ``model``, ``quality``, ``sex``, ``age``, ``height``.
     :returns: Rows of :class:`SpineQuantLib.job.batch.BatchRow` and a table node with the same.
     :raises SpineQuantError: if there is nothing to analyse or the summary cannot be written.
     """

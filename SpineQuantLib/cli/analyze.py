@@ -26,6 +26,13 @@ class ContrastChoice(str, Enum):
     STIR = "STIR"
 
 
+class QualityChoice(str, Enum):
+    """How many networks are asked."""
+
+    COMMITTEE = "committee"
+    FAST = "fast"
+
+
 class SexChoice(str, Enum):
     """Sex of the patient, as DICOM writes it."""
 
@@ -64,6 +71,9 @@ def analyze(
     contrast: Annotated[ContrastChoice | None, typer.Option(help="Contrast, where it is not recognised.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     model: Annotated[str | None, typer.Option(help="Shipped model, or path of a model folder.")] = None,
+    quality: Annotated[
+        QualityChoice, typer.Option(help="fast: a quick look by two networks, without calibrated flags and intervals.")
+    ] = QualityChoice.COMMITTEE,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier case.")] = False,
     ranges: Annotated[
         list[Path] | None, typer.Option(help="Table of reference values of your own (CSV); may be given several times.")
@@ -90,6 +100,7 @@ def analyze(
         contrast=contrast.value if contrast else None,
         device=device,
         model=model or DEFAULT_MODEL,
+        quality=quality.value,
         overwrite=overwrite,
         ranges=tuple(ranges or ()),
         sex=sex.value if sex else None,

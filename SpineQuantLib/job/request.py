@@ -36,6 +36,8 @@ class JobRequest:
         ``auto``, ``cpu``, ``cuda`` or ``cuda:1``.
     model : str or None
         Name of a shipped committee or path of a model folder; None takes the pipeline's own choice.
+    quality : str or None
+        ``committee``, or ``fast`` for a quick look by few networks; None takes the pipeline's own choice.
     overwrite : bool
         Replace a case folder that exists already.
     contrast : str or None
@@ -52,6 +54,7 @@ class JobRequest:
     lowest_disc: str | None = None
     device: str = "auto"
     model: str | None = None
+    quality: str | None = None
     overwrite: bool = False
     contrast: str | None = None
     ranges: tuple[Path, ...] = ()

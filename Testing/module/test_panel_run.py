@@ -256,10 +256,12 @@ def test_what_is_said_of_the_patient_reaches_the_engine(desktop, panel, add_volu
     desktop.wait(lambda: panel.ui.applyButton.enabled)
     panel.ui.sexComboBox.currentIndex = panel.ui.sexComboBox.findText("female")
     panel.ui.ageSpinBox.value = 54
+    panel.ui.qualityComboBox.currentIndex = panel.ui.qualityComboBox.findText("fast")
     panel.ui.applyButton.click()
     desktop.wait(lambda: panel.logic.queue.current is not None)
     request = panel.logic.queue.current.run._job.request
     assert (request.sex, request.age, request.height) == ("F", 54, None)
+    assert request.quality == "fast"
 
 
 def test_what_was_chosen_for_one_scan_is_not_taken_for_the_next(desktop, panel, add_volume):
