@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from ..anatomy.structures import Structure
 from ..models.store import find_model
 from ..uncertainty.calibration import Calibration
 from ..uncertainty.familiarity import Familiarity
@@ -137,7 +138,7 @@ def _flag_evidence(flags: FlagStudy) -> dict[str, Any]:
             {"structure": s, **_detected(own)}
             for s, own in flags.structures.assign(bad=flags.structures["dice"] < BAD).groupby("structure")
         ],
-        "trade_off": _trade_off(table, flags.winner),
+        "trade_off": _trade_off(table, flags.thresholds.score),
         "missed": {
             "n": int(table["missed"].sum()),
             "announced": int((table["missed"] & (table["announced"] | table["case_failed"])).sum()),
@@ -160,10 +161,11 @@ def _detected(table: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def _trade_off(table: pd.DataFrame, score: str) -> list[dict[str, Any]]:
-    """Sensitivity and specificity of the winner over all bounds, structure by structure; not cross-fitted."""
+def _trade_off(table: pd.DataFrame, scores: Mapping[Structure, str]) -> list[dict[str, Any]]:
+    """Sensitivity and specificity of the deciding score over all bounds, structure by structure; not cross-fitted."""
     out = []
-    for structure, own in table[~table["missed"] & table[score].notna()].groupby("structure"):
+    for structure, score in scores.items():
+        own = table[(table["structure"] == structure.value) & ~table["missed"] & table[score].notna()]
         confidence = SCORES[score][0] * own[score].to_numpy(float)
         bad = own["bad"].to_numpy(bool)
         if not bad.any() or bad.all():
@@ -172,7 +174,7 @@ def _trade_off(table: pd.DataFrame, score: str) -> list[dict[str, Any]]:
             sensitivity, specificity = detection(confidence < bound, bad)
             out.append(
                 {
-                    "structure": structure,
+                    "structure": structure.value,
                     "bound": _number(SCORES[score][0] * float(bound)),
                     "sensitivity": _number(sensitivity),
                     "specificity": _number(specificity),

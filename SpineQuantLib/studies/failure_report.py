@@ -72,16 +72,15 @@ def _flags(document: Document, calibration: Calibration) -> None:
     rows += [[_NOUN.get(r["structure"], r["structure"]), *_detected(r)] for r in evidence["flags_by_structure"]]
     document.add(Table(("objects", "n", "people", "bad", "mean Dice", "bad flagged", "good not flagged"), rows))
     thresholds = calibration.thresholds
-    sign = "below" if SCORES[thresholds.score][0] > 0 else "above"
+    rows = []
+    for structure, score in thresholds.score.items():
+        sign = "<" if SCORES[score][0] > 0 else ">"
+        bounds = [f"{sign} {cell(b[structure], 3)}" for b in (thresholds.enough, thresholds.least)]
+        share = cell(thresholds.share[structure], percent=True)
+        rows.append([_NOUN[structure.value], SCORES[score][1], *bounds, share])
     document.add(
-        Text(f"Bounds on the deciding score, {SCORES[thresholds.score][1]}:"),
-        Table(
-            ("structure", f"to be reviewed {sign}", f"failed {sign}", "passes as a whole with so many in doubt"),
-            [
-                [_NOUN[s.value], cell(bound, 3), cell(thresholds.least[s], 3), cell(thresholds.share[s], percent=True)]
-                for s, bound in thresholds.enough.items()
-            ],
-        ),
+        Text("The deciding score of each structure, chosen as told below, and its bounds:"),
+        Table(("structure", "score", "to be reviewed", "failed", "passes as a whole with so many in doubt"), rows),
         Text(
             "A case is to be reviewed if more objects of a structure are in doubt than that, if one fails or was not "
             "seen, or if names, view or input give a reason. A structure of a case is bad if the mean Dice of its "
@@ -116,7 +115,7 @@ def _scores(document: Document, evidence: dict[str, Any], folder: Path) -> None:
         whole = own["all"]
         rows.append(
             [
-                SCORES[name][1] + (" (used)" if name == evidence["winner"] else ""),
+                SCORES[name][1] + (" (best over all)" if name == evidence["winner"] else ""),
                 cell(whole["aurc"], 4),
                 cell(whole["naurc"]),
                 cell(whole["spearman"]),
@@ -129,9 +128,9 @@ def _scores(document: Document, evidence: dict[str, Any], folder: Path) -> None:
         Heading("Which score sees failure best", 3),
         Text(
             "AURC: mean of 1 − Dice over all shares of objects kept, surest first; normalised: 1 is the best possible "
-            "order, 0 chance. Spearman: rank correlation with Dice. Chosen was the score with the largest normalised "
-            "AURC, mean over the structures by their number of objects; the last columns are its flags if it had "
-            "decided, on left-out people."
+            "order, 0 chance. Spearman: rank correlation with Dice. For each structure the score with the largest "
+            "normalised AURC decides. The best over all structures, by their number of objects, is marked; the last "
+            "columns are the flags if a score had decided alone, on left-out people."
         ),
         Table(
             (

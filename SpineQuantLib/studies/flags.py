@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,7 +15,16 @@ from ..uncertainty.thresholds import SCORES, Thresholds, confidence_of
 from .examine import CaseRecord
 from .risk import detection, risk_coverage
 
-__all__ = ["BAD", "WISH", "FlagStudy", "fit_thresholds", "object_table", "structure_table", "study_flags"]
+__all__ = [
+    "BAD",
+    "WISH",
+    "FlagStudy",
+    "choose_scores",
+    "fit_thresholds",
+    "object_table",
+    "structure_table",
+    "study_flags",
+]
 
 BAD = 0.75
 """Dice below which an object is bad and should be flagged."""
@@ -23,6 +32,7 @@ WISH = (0.90, 0.80)
 """Share of bad objects flagged and of good ones not flagged that is wanted."""
 _FAILED = 0.5
 _FEW = 8
+_MANY = 30
 _MOST_IN_DOUBT = 0.5
 
 
@@ -71,15 +81,15 @@ def _bound(confidence: np.ndarray, dice: np.ndarray, wish: float, bad: float = B
     return (at + float(above.min())) / 2 if len(above) else at + 1e-9
 
 
-def fit_thresholds(table: pd.DataFrame, score: str, wish: float = WISH[0]) -> Thresholds:
-    """Bounds of each structure on one score, from a table of objects.
+def fit_thresholds(table: pd.DataFrame, scores: Mapping[Structure, str], wish: float = WISH[0]) -> Thresholds:
+    """Bounds of each structure on its score, from a table of objects.
 
     Parameters
     ----------
     table : pandas.DataFrame
         From :func:`object_table`.
-    score : str
-        The score that decides.
+    scores : mapping of Structure to str
+        The score that decides for each structure.
     wish : float
         Share of bad objects to flag.
 
@@ -90,9 +100,9 @@ def fit_thresholds(table: pd.DataFrame, score: str, wish: float = WISH[0]) -> Th
         ``least``, where a Dice below 0.5 is to be expected of one that is so unsure. A structure
         with too few objects takes its bounds from all structures together.
     """
-    seen = table[~table["missed"] & table[score].notna()]
     enough, least = {}, {}
-    for structure in (s for s in Structure if s is not Structure.SPINE):
+    for structure, score in scores.items():
+        seen = table[~table["missed"] & table[score].notna()]
         own = seen[seen["structure"] == structure.value]
         if (own["dice"] < BAD).sum() < _FEW:
             own = seen
@@ -102,7 +112,7 @@ def fit_thresholds(table: pd.DataFrame, score: str, wish: float = WISH[0]) -> Th
         bound = _bound(confidence, dice, wish)
         enough[structure] = SCORES[score][0] * bound
         least[structure] = SCORES[score][0] * min(_failing(confidence, dice), bound)
-    bounds = Thresholds(score, enough, least)
+    bounds = Thresholds(dict(scores), enough, least)
     return replace(bounds, share=_shares(table, bounds, wish))
 
 
@@ -151,10 +161,10 @@ def _flagged(table: pd.DataFrame, thresholds: Thresholds) -> np.ndarray:
 
     By its own flag; a missed one where the case says that it was not seen; all of them where the case fails.
     """
-    bounds = np.array(
-        [confidence_of(thresholds.score, thresholds.enough[Structure(s)]) for s in table["structure"]], float
-    )
-    unsure = ~(_confidence(table, thresholds.score) >= bounds)
+    unsure = np.zeros(len(table), bool)
+    for structure, score in thresholds.score.items():
+        own = (table["structure"] == structure.value).to_numpy()
+        unsure[own] = ~(_confidence(table[own], score) >= confidence_of(score, thresholds.enough[structure]))
     missed = table["missed"].to_numpy(bool)
     own = np.where(missed, table["announced"].to_numpy(bool), unsure)
     return own | table["case_failed"].to_numpy(bool)
@@ -167,13 +177,13 @@ class FlagStudy:
     Attributes
     ----------
     winner : str
-        The score that :func:`choose_score` takes.
+        The best score over all structures.
     thresholds : Thresholds
-        Bounds on it from all subjects.
+        The scores that :func:`choose_scores` takes, and bounds on them from all subjects.
     scores : pandas.DataFrame
         structure, score, n, aurc, random, optimal, naurc, spearman, cross-fitted sensitivity and specificity.
     held_out : pandas.DataFrame
-        Objects with ``flagged``: by bounds and winner chosen without their subject.
+        Objects with ``flagged``: by scores and bounds chosen without their subject.
     structures : pandas.DataFrame
         Structures of cases as in :func:`structure_table`, with ``flagged``: too many objects in doubt, likewise.
     curves : dict of str to (coverage, risk)
@@ -206,7 +216,17 @@ def choose_score(table: pd.DataFrame) -> str:
     return max(found, key=lambda name: found[name]) if found else "mean_dice"
 
 
-def _cross_fit(table: pd.DataFrame, choose: Callable[[pd.DataFrame], str]) -> np.ndarray:
+def choose_scores(table: pd.DataFrame) -> dict[Structure, str]:
+    """The best score of each structure; of one with few objects, the best over all structures."""
+    winner = choose_score(table)
+    out = {}
+    for structure in (s for s in Structure if s is not Structure.SPINE):
+        own = table[table["structure"] == structure.value]
+        out[structure] = choose_score(own) if len(own) >= _MANY else winner
+    return out
+
+
+def _cross_fit(table: pd.DataFrame, choose: Callable[[pd.DataFrame], Mapping[Structure, str]]) -> np.ndarray:
     """Flags of every object by a score and bounds that its subject had no part in; clean and degraded together."""
     flags = np.zeros(len(table), bool)
     for subject in table["subject"].unique():
@@ -225,7 +245,7 @@ def study_flags(table: pd.DataFrame) -> FlagStudy:
         usable = seen[seen[name].notna()]
         if usable.empty:
             continue
-        flags = _cross_fit(table, lambda _, name=name: name)
+        flags = _cross_fit(table, lambda _, name=name: dict.fromkeys(Thresholds().score, name))
         groups = [("all", slice(None), usable)]
         groups += [(s, (table["structure"] == s).to_numpy(), usable[usable["structure"] == s]) for s in _kinds(table)]
         for structure, which, own in groups:
@@ -250,9 +270,14 @@ def study_flags(table: pd.DataFrame) -> FlagStudy:
             )
             if structure == "all":
                 curves[name] = (found.coverage.tolist(), found.risk.tolist())
-    held_out = table.assign(flagged=_cross_fit(table, choose_score))
+    held_out = table.assign(flagged=_cross_fit(table, choose_scores))
     return FlagStudy(
-        winner, fit_thresholds(table, winner), pd.DataFrame(rows), held_out, _held_out_structures(table), curves
+        winner,
+        fit_thresholds(table, choose_scores(table)),
+        pd.DataFrame(rows),
+        held_out,
+        _held_out_structures(table),
+        curves,
     )
 
 
@@ -261,7 +286,7 @@ def _held_out_structures(table: pd.DataFrame) -> pd.DataFrame:
     found = []
     for subject in table["subject"].unique():
         own, rest = table[table["subject"] == subject], table[table["subject"] != subject]
-        bounds = fit_thresholds(rest, choose_score(rest))
+        bounds = fit_thresholds(rest, choose_scores(rest))
         whole = structure_table(own, _flagged(own, bounds))
         allowed = np.array([bounds.share[Structure(s)] for s in whole["structure"]], float)
         found.append(whole.assign(flagged=whole["share"].to_numpy() > allowed))

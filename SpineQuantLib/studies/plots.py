@@ -41,7 +41,7 @@ def plot_risk_coverage(curves: Mapping[str, Mapping[str, list[float]]], winner: 
             color=_COLOURS[n % len(_COLOURS)],
             linestyle=_DASHES[n % len(_DASHES)],
             linewidth=2.4 if name == winner else 1.2,
-            label=SCORES[name][1] + (" (used)" if name == winner else ""),
+            label=SCORES[name][1] + (" (best)" if name == winner else ""),
         )
     ax.set_xlabel("share of objects kept, surest first")
     ax.set_ylabel("mean 1 − Dice of those kept")

@@ -28,15 +28,15 @@ def confidence_of(name: str, value: float) -> float:
 
 @dataclass(frozen=True)
 class Thresholds:
-    """Bounds on one score of an object; those of a model without a calibration are set by judgement.
+    """Bounds on a score of each structure; those of a model without a calibration are set by judgement.
 
     By judgement a structure's bounds follow from how well people agree on it: discs and foramina are small and their
     outlines disputed, so less agreement is usual there than about bodies.
 
     Attributes
     ----------
-    score : str
-        The score that decides, one of :data:`SCORES`.
+    score : dict of Structure to str
+        The score that decides, one of :data:`SCORES` for each structure.
     enough : dict of Structure to float
         Where it is at least as sure, an object passes.
     least : dict of Structure to float
@@ -48,7 +48,9 @@ class Thresholds:
         Mean Dice between members over the structures, below which the case fails.
     """
 
-    score: str = "mean_dice"
+    score: dict[Structure, str] = field(
+        default_factory=lambda: {s: "mean_dice" for s in Structure if s is not Structure.SPINE}
+    )
     enough: dict[Structure, float] = field(
         default_factory=lambda: {
             Structure.VERTEBRA: 0.85,
@@ -72,13 +74,16 @@ class Thresholds:
 
     def verdict(self, score: Score) -> Verdict:
         """What follows from the scores of a structure or of one of its objects."""
-        value = getattr(score, self.score)
-        if score.structure is None or value is None:
+        if score.structure is None:
             return Verdict.REVIEW
-        sure = confidence_of(self.score, value)
-        if sure >= confidence_of(self.score, self.enough[score.structure]):
+        deciding = self.score[score.structure]
+        value = getattr(score, deciding)
+        if value is None:
+            return Verdict.REVIEW
+        sure = confidence_of(deciding, value)
+        if sure >= confidence_of(deciding, self.enough[score.structure]):
             return Verdict.PASS
-        least = confidence_of(self.score, self.least[score.structure])
+        least = confidence_of(deciding, self.least[score.structure])
         return Verdict.REVIEW if sure >= least else Verdict.FAIL
 
     def reason(self, score: Score, name: str) -> str:
@@ -87,11 +92,12 @@ class Thresholds:
             return ""
         if score.mean_dice is None:
             return f"{name}: not judged"
-        value = getattr(score, self.score)
-        if self.score in ("mean_dice", "entropy", "eigenvalue") or value is None:
+        deciding = self.score[score.structure]
+        value = getattr(score, deciding)
+        if deciding in ("mean_dice", "entropy", "eigenvalue") or value is None:
             return f"{name}: members disagree, Dice {score.mean_dice:.2f}"
         how = "probably wrong" if score.verdict is Verdict.FAIL else "in doubt"
-        if self.score == "expected_dice":
+        if deciding == "expected_dice":
             return f"{name}: outline {how}, expected Dice {value:.2f} (members agree to {score.mean_dice:.2f})"
         hesitant = "the networks hesitate along its border"
         return f"{name}: outline {how}, {hesitant} (members agree to Dice {score.mean_dice:.2f})"
@@ -99,7 +105,7 @@ class Thresholds:
     def to_dict(self) -> dict[str, Any]:
         """JSON form."""
         return {
-            "score": self.score,
+            "score": {s.value: name for s, name in self.score.items()},
             "enough": {s.value: v for s, v in self.enough.items()},
             "least": {s.value: v for s, v in self.least.items()},
             "share": {s.value: v for s, v in self.share.items()},
@@ -115,10 +121,11 @@ class Thresholds:
         KeyError, ValueError
             If something is missing or no known score or structure.
         """
-        if values["score"] not in SCORES:
-            raise ValueError(f"unknown score '{values['score']}'")
+        unknown = set(values["score"].values()) - set(SCORES)
+        if unknown:
+            raise ValueError(f"unknown score '{', '.join(sorted(unknown))}'")
         return cls(
-            values["score"],
+            {Structure(s): str(name) for s, name in values["score"].items()},
             {Structure(s): float(v) for s, v in values["enough"].items()},
             {Structure(s): float(v) for s, v in values["least"].items()},
             {Structure(s): float(v) for s, v in values["share"].items()},

@@ -18,7 +18,7 @@ from SpineQuantLib.models.store import find_model
 from SpineQuantLib.studies.coverage import fit_rules, row_table, study_coverage
 from SpineQuantLib.studies.examine import CaseRecord, RowRecord
 from SpineQuantLib.studies.failure import failure_config, study_failure
-from SpineQuantLib.studies.flags import fit_thresholds, object_table, study_flags
+from SpineQuantLib.studies.flags import choose_scores, fit_thresholds, object_table, study_flags
 from SpineQuantLib.studies.matching import ObjectRecord
 from SpineQuantLib.uncertainty.calibration import read_calibration
 from SpineQuantLib.uncertainty.thresholds import SCORES, confidence_of
@@ -46,12 +46,12 @@ def test_the_calibration_belongs_to_the_model_and_speaks_of_all_structures(calib
     found = read_calibration(model, card.info.sha256)
     assert found is not None
     assert set(found.thresholds.enough) == set(found.temperatures) == set(Structure) - {Structure.SPINE}
-    assert found.thresholds.score == found.evidence["winner"]
+    assert found.evidence["winner"] in SCORES
     assert found.familiarity is not None
     assert "canal|area|perpendicular to centre line" in found.intervals
     for structure, bound in found.thresholds.enough.items():
         least = found.thresholds.least[structure]
-        score = found.thresholds.score
+        score = found.thresholds.score[structure]
         assert confidence_of(score, least) <= confidence_of(score, bound)
 
 
@@ -150,8 +150,41 @@ def test_only_the_informative_score_is_chosen():
         records.append(record(p, objects))
     table = object_table(records)
     assert study_flags(table).winner == "mutual_information"
-    bounds = fit_thresholds(table, "mutual_information")
+    bounds = fit_thresholds(table, choose_scores(table))
+    assert bounds.score[Structure.DISC] == "mutual_information"
     assert -0.8 <= bounds.enough[Structure.DISC] <= -0.7
+
+
+def test_each_structure_is_judged_by_the_score_that_sees_its_failures():
+    records = []
+    for p in range(5):
+        objects = []
+        for kind, telling in (("disc", "mutual_information"), ("foramen", "entropy")):
+            for d in range(6, 21):
+                o = scored(d / 20, (d * 7 % 13) / 13)
+                o.structure = kind
+                o.scores[telling] = -o.dice
+                objects.append(o)
+        records.append(record(p, objects))
+    study = study_flags(object_table(records))
+    assert study.thresholds.score[Structure.DISC] == "mutual_information"
+    assert study.thresholds.score[Structure.FORAMEN] == "entropy"
+    bad = study.held_out["dice"] < 0.75
+    assert study.held_out["flagged"][bad].mean() > 0.85
+    assert study.held_out["flagged"][~bad].mean() < 0.1
+
+
+def test_a_structure_of_a_case_may_have_as_many_in_doubt_as_good_cases_have():
+    records = []
+    for p in range(12):
+        good = p % 2 == 0
+        dices = [0.9, 0.88, 0.86, 0.84, 0.7] if good else [0.5, 0.55, 0.6, 0.65, 0.9]
+        records.append(record(p, [scored(d, d) for d in dices]))
+    study = study_flags(object_table(records))
+    share = study.thresholds.share[Structure.DISC]
+    assert 0.2 <= share <= 0.5
+    whole = study.structures
+    assert (whole["flagged"] == (whole["dice"] < 0.75)).all()
 
 
 def test_a_missed_object_counts_as_flagged_only_if_it_is_said():

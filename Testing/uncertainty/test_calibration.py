@@ -22,7 +22,9 @@ def calibration() -> Calibration:
     bounds = {s: 0.9 for s in Structure if s is not Structure.SPINE}
     return Calibration(
         SHA,
-        Thresholds("expected_dice", bounds, dict.fromkeys(bounds, 0.5), dict.fromkeys(bounds, 0.25), 0.5),
+        Thresholds(
+            dict.fromkeys(bounds, "expected_dice"), bounds, dict.fromkeys(bounds, 0.5), dict.fromkeys(bounds, 0.25), 0.5
+        ),
         {Structure.DISC: 1.3},
         Familiarity.fit(rng.normal(size=(12, 8))),
         0.9,
@@ -91,7 +93,7 @@ def score(**values: float) -> Score:
 @pytest.mark.parametrize("name", list(SCORES))
 def test_whatever_score_decides_less_sure_is_worse(name):
     sign = SCORES[name][0]
-    thresholds = Thresholds(name, {Structure.DISC: 0.5}, {Structure.DISC: 0.5 - 0.2 * sign})
+    thresholds = Thresholds({Structure.DISC: name}, {Structure.DISC: 0.5}, {Structure.DISC: 0.5 - 0.2 * sign})
     sure, unsure, lost = (score(**{name: 0.5 + d * sign}) for d in (0.1, -0.1, -0.3))
     verdicts = [thresholds.verdict(s) for s in (sure, unsure, lost)]
     assert verdicts == [Verdict.PASS, Verdict.REVIEW, Verdict.FAIL]
@@ -106,4 +108,4 @@ def test_reasons_are_in_a_readers_words():
     assert thresholds.reason(flagged, name) == "L4-L5 right foramen: members disagree, Dice 0.41"
     assert thresholds.reason(score(), name) == ""
     for deciding in SCORES:
-        assert "0.41" in Thresholds(deciding).reason(flagged, name)
+        assert "0.41" in Thresholds({Structure.DISC: deciding}).reason(flagged, name)
