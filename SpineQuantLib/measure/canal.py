@@ -18,17 +18,18 @@ from ..case.canal_profile import CanalProfile
 from ..case.measurement import Measurement
 from .canal_curve import CanalCurve
 from .landmarks import Landmarks
-from .rows import CUT, NOT_SEEN, Subject, length, line
+from .rows import CUT, NOT_SEEN, Subject, across_slices, length, line
 from .section import Field, cut
 
 __all__ = ["CORD_SPACE", "PERPENDICULAR", "measure_canal", "measure_compression", "measure_smallest", "profile_of"]
 
 PERPENDICULAR = "perpendicular to centre line"
 CORD_SPACE = ("space for the cord", "AP less cord AP", "mm")
+_TRANSVERSE = ("transverse diameter", PERPENDICULAR, "mm")
 _COLUMNS = (
     ("area", PERPENDICULAR, "mm2"),
     ("AP diameter", PERPENDICULAR, "mm"),
-    ("transverse diameter", PERPENDICULAR, "mm"),
+    _TRANSVERSE,
 )
 _COMPRESSION = {"area": "area against mid-bodies", "AP diameter": "AP diameter against mid-bodies"}
 _SMALLEST = (("smallest area", PERPENDICULAR, "mm2"), ("smallest AP diameter", PERPENDICULAR, "mm"))
@@ -55,8 +56,9 @@ def measure_canal(landmarks: Landmarks, curve: CanalCurve, level: str) -> list[M
         (length(place.width), line(plane, place.width)),
     )
     flags = [*([note] if note else []), *place.doubts]
+    sideways = across_slices(landmarks.sac, plane.u)
     rows = [
-        subject.row(*column, value, flags=flags, geometry=geometry)
+        subject.row(*column, value, flags=[*flags, *sideways] if column is _TRANSVERSE else flags, geometry=geometry)
         for column, (value, geometry) in zip(_COLUMNS, found, strict=True)
     ]
     cord = landmarks.cord

@@ -63,7 +63,7 @@ def _smooth(parameter: np.ndarray, points: np.ndarray, weights: np.ndarray) -> C
     """Smoothing spline through points (n, 3) in order of a parameter in mm, resampled at equal steps."""
     order = np.argsort(parameter)
     t, points, weights = parameter[order], points[order], weights[order]
-    dense = np.arange(t[0], t[-1] + _STEP, _STEP)
+    dense = np.linspace(t[0], t[-1], max(round((t[-1] - t[0]) / _STEP), 1) + 1)
     if len(t) < 5:
         slope, offset = np.polyfit(t, points, 1, w=np.sqrt(weights)) if len(t) > 1 else (np.zeros(3), points[0])
         curve = dense[:, None] * slope + offset
@@ -79,33 +79,46 @@ def _smooth(parameter: np.ndarray, points: np.ndarray, weights: np.ndarray) -> C
 
 
 def _stations(field: Field, axis: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Positions along an axis, centroids and weights of the slabs across it."""
+    """Positions along an axis, centroids and weights of the object around each of them.
+
+    A voxel counts at the two positions beside it, at each in proportion to its nearness: of a sharp slab, which voxels
+    lie in it could depend on the last digit of the spacing.
+    """
     height = (field.points - field.centroid) @ axis
-    width = max(_STATION, 1.5 * float(field.spacing.min()))
-    slab = np.floor((height - height.min()) / width).astype(int)
-    mass = np.bincount(slab, field.weights)
-    kept = np.flatnonzero(mass > 0.2 * np.median(mass[mass > 0]))
-    centres = np.column_stack([np.bincount(slab, field.weights * field.points[:, n]) for n in range(3)])
-    centres = centres[kept] / mass[kept, None]
-    return (centres - field.centroid) @ axis, centres, np.minimum(mass[kept] / np.median(mass[kept]), 1.0)
+    place = (height - height.min()) / _width(field)
+    below = np.floor(place).astype(int)
+    share = place - below
+    at, mass = np.concatenate([below, below + 1]), np.concatenate([1.0 - share, share]) * np.tile(field.weights, 2)
+    total = np.bincount(at, mass)
+    kept = np.flatnonzero(total > 0.2 * np.median(total[total > 0]))
+    points = np.tile(field.points, (2, 1))
+    centres = np.column_stack([np.bincount(at, mass * points[:, n]) for n in range(3)])
+    centres = centres[kept] / total[kept, None]
+    return (centres - field.centroid) @ axis, centres, np.minimum(total[kept] / np.median(total[kept]), 1.0)
+
+
+def _width(field: Field) -> float:
+    """Millimetres between the places at which centroids are taken."""
+    return max(_STATION, 1.5 * float(field.spacing.min()))
 
 
 def _recentre(field: Field, line: CentreLine) -> CentreLine:
-    """Move the line onto the centroids of slabs perpendicular to it."""
-    width = max(_STATION, 1.5 * float(field.spacing.min()))
+    """Move the line onto the object's centroids around planes perpendicular to it."""
+    width = _width(field)
     arc = line.arc
-    stations = np.arange(0.0, arc[-1] + 1e-6, width)
-    chosen = np.searchsorted(arc, stations).clip(0, len(arc) - 1)
     kept, centres, masses = [], [], []
-    for n in chosen:
-        relative = field.points - line.points[n]
-        height = relative @ line.tangents[n]
-        near = (np.abs(height) <= width / 2) & ((relative**2).sum(axis=1) <= _RADIUS**2)
-        mass = field.weights[near].sum()
-        if mass > 0:
-            kept.append(arc[n])
-            centres.append(field.weights[near] @ field.points[near] / mass)
-            masses.append(mass)
+    for station in np.linspace(0.0, arc[-1], max(round(arc[-1] / width), 1) + 1):
+        n = min(int(np.searchsorted(arc, station, side="right")) - 1, len(arc) - 2)
+        share = (station - arc[n]) / (arc[n + 1] - arc[n])
+        point = line.points[n] + share * (line.points[n + 1] - line.points[n])
+        tangent = unit(line.tangents[n] + share * (line.tangents[n + 1] - line.tangents[n]))
+        relative = field.points - point
+        mass = field.weights * np.clip(1.0 - np.abs(relative @ tangent) / width, 0.0, None)
+        mass *= np.clip(_RADIUS - np.linalg.norm(relative, axis=1), 0.0, 1.0)
+        if mass.sum() > 0:
+            kept.append(station)
+            centres.append(mass @ field.points / mass.sum())
+            masses.append(mass.sum())
     if len(kept) < 5:
         return line
     weights = np.minimum(np.array(masses) / np.median(masses), 1.0)
@@ -115,8 +128,8 @@ def _recentre(field: Field, line: CentreLine) -> CentreLine:
 def trace(field: Field) -> CentreLine | None:
     """Centre line of a tube such as the dural sac.
 
-    Centroids of slabs 2 mm thick, first across its long axis and then twice across the line itself, are joined by a
-    smoothing spline that keeps bends longer than 40 mm.
+    Centroids every 2 mm, first along its long axis and then twice along the line itself, are joined by a smoothing
+    spline that keeps bends longer than 40 mm.
 
     Returns
     -------

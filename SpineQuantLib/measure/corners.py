@@ -1,7 +1,8 @@
 """Corners of a vertebral body in a sagittal section.
 
-A voxelised corner is round, and a real one has a lip. A corner is therefore where the straight lines through the wall
-and through the endplate, a little away from it, meet: as people set it when they put a square onto a body.
+A voxelised corner is round, and a real one has a lip. A corner is therefore where the wall and the endplate would meet
+if each went on as it does a little away from it: parabolas along the endplate and the anterior wall, and a straight
+line along the posterior wall.
 """
 
 from __future__ import annotations
@@ -9,13 +10,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.polynomial import Polynomial
 
 from .section import Section
 
 __all__ = ["Corners", "corners_of"]
 
-_NEAR, _FAR = 2.0, 7.0
-"""Millimetres from the outermost point between which the wall and the endplate are taken to be straight."""
+_NEAR, _WALL, _PLATE = 2.0, 12.0, 14.0
+"""Millimetres from the outermost point beyond which its rounding ends, and up to which the anterior wall and the
+endplate are followed: about half of each, since both are hollow and a straight line would miss the corner by 0.2 mm."""
+_POSTERIOR_WALL = 9.0
+"""The same behind, where the wall is nearly straight, and at its middle the basivertebral veins have no border."""
+_FEWEST, _SHORTEST = 8, 4.0
+"""Points, and millimetres, that a wall or an endplate must have."""
+_ROUNDS = 6
 _REACH = 2.0
 """Millimetres beyond the outline up to which a corner is believed."""
 
@@ -69,32 +77,29 @@ def corners_of(section: Section, up: np.ndarray) -> Corners:
 def _corner(own: np.ndarray, front: float, top: float) -> np.ndarray:
     """One corner (2,) of an outline (n, 2) in the body's own axes front and up."""
     turned = own * np.array([front, top])
-    middle = (turned.min(axis=0) + turned.max(axis=0)) / 2
     outermost = turned[np.argmax(turned.sum(axis=1))]
     inwards = outermost - turned
-    wall = turned[(inwards[:, 1] >= _NEAR) & (inwards[:, 1] <= _FAR) & (turned[:, 0] > middle[0])]
-    plate = turned[(inwards[:, 0] >= _NEAR) & (inwards[:, 0] <= _FAR) & (turned[:, 1] > middle[1])]
-    met = _meet(wall, plate)
-    if met is None or float(np.linalg.norm(met - outermost)) > _REACH:
-        met = outermost
-    return met * np.array([front, top])
+    # A hollow or wedged endplate reaches deeper than the wall begins, and the other way round.
+    beside = inwards[:, 0] < inwards[:, 1]
+    far, bent = (_WALL, 2) if front > 0 else (_POSTERIOR_WALL, 1)
+    wall = turned[(inwards[:, 1] >= _NEAR) & (inwards[:, 1] <= far) & beside]
+    plate = turned[(inwards[:, 0] >= _NEAR) & (inwards[:, 0] <= _PLATE) & ~beside]
+    met = _meet(wall, plate, outermost, bent)
+    return (outermost if met is None else met) * np.array([front, top])
 
 
-def _meet(wall: np.ndarray, plate: np.ndarray) -> np.ndarray | None:
-    """Where the line x = a + b y through a wall meets the line y = c + d x through an endplate."""
-    if len(wall) < 4 or len(plate) < 4:
+def _meet(wall: np.ndarray, plate: np.ndarray, outermost: np.ndarray, bent: int) -> np.ndarray | None:
+    """Where the curve x(y) along a wall meets the curve y(x) along an endplate; None where that is not nearby.
+
+    ``bent`` is the degree of the wall's polynomial.
+    """
+    if min(len(wall), len(plate)) < _FEWEST or min(np.ptp(wall[:, 1]), np.ptp(plate[:, 0])) < _SHORTEST:
         return None
-    b, a = _line(wall[:, 1], wall[:, 0])
-    d, c = _line(plate[:, 0], plate[:, 1])
-    if abs(b) > 1.0 or abs(d) > 1.0:
-        return None
-    x = (a + b * c) / (1.0 - b * d) if abs(1.0 - b * d) > 1e-6 else np.nan
-    return np.array([x, c + d * x]) if np.isfinite(x) else None
-
-
-def _line(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
-    """Slope and offset of the least-squares line y of x."""
-    around = x - x.mean()
-    square = float(around @ around)
-    steep = float(around @ y) / square if square > 1e-9 else 0.0
-    return steep, float(y.mean() - steep * x.mean())
+    across, along = Polynomial.fit(wall[:, 1], wall[:, 0], bent), Polynomial.fit(plate[:, 0], plate[:, 1], 2)
+    x, y = outermost
+    # Wall and endplate are nearly at right angles, so that going from one to the other ends at the corner.
+    for _ in range(_ROUNDS):
+        x, y = float(across(y)), float(along(x))
+        if np.hypot(x - outermost[0], y - outermost[1]) > _REACH:
+            return None
+    return np.array([x, y])

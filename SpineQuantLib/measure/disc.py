@@ -33,7 +33,19 @@ from .angles import sagittal_angle
 from .bulge import measure_bulge
 from .landmarks import Landmarks
 from .profile import HEIGHT_NAMES, Profile, body_depth
-from .rows import CUT, MID_PLANE, MID_SAGITTAL, NO_BORDER, NOT_SEEN, SOFT_VOXELS, Subject, doubts, length, line
+from .rows import (
+    CUT,
+    MID_PLANE,
+    MID_SAGITTAL,
+    NO_BORDER,
+    NOT_SEEN,
+    SOFT_VOXELS,
+    Subject,
+    across_slices,
+    doubts,
+    length,
+    line,
+)
 from .section import Ends, Field, Plane, Section, cut
 from .signal import SignalReader
 
@@ -103,7 +115,8 @@ def _width(landmarks: Landmarks, subject: Subject, field: Field, flags: list[str
     if outline is None or outline.cut:
         return subject.absent(*_WIDTH, NO_BORDER if outline is None else CUT)
     ends = outline.widest(np.array([1.0, 0.0]))
-    return subject.row(*_WIDTH, length(ends), flags=flags, geometry=line(outline.plane, ends))
+    notes = [*flags, *across_slices(field, outline.plane.u)]
+    return subject.row(*_WIDTH, length(ends), flags=notes, geometry=line(outline.plane, ends))
 
 
 def _index(landmarks: Landmarks, subject: Subject, height: Measurement, flags: list[str]) -> Measurement:

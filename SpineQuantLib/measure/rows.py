@@ -12,6 +12,7 @@ from ..case.measurement import Geometry, Measurement
 from .section import Ends, Field, Plane, Section
 
 __all__ = [
+    "ACROSS_SLICES",
     "CUT",
     "FEW_SLICES",
     "LEANING",
@@ -22,6 +23,7 @@ __all__ = [
     "RAGGED",
     "SOFT_VOXELS",
     "Subject",
+    "across_slices",
     "doubts",
     "few_slices",
     "length",
@@ -44,6 +46,9 @@ LEANING = "leans sideways against thick slices"
 _LEAN = 0.3
 """Millimetres by which an object may rise from one slice to the next before heights are blurred by the slice."""
 _FEWEST_SLICES = 3
+ACROSS_SLICES = "runs across slices more than 4.5 mm apart: exact to about 1 mm"
+_ACROSS = 4.5
+"""Millimetres between slices above which an extent across them is worse than half a millimetre."""
 
 _PLAUSIBLE: dict[tuple[Structure, str], tuple[float, float]] = {
     (Structure.DISC, "height"): (2.0, 22.0),
@@ -134,6 +139,12 @@ def doubts(field: Field, section: Section) -> list[str]:
     if not solid(section):
         found.append(RAGGED)
     return found
+
+
+def across_slices(field: Field, direction: np.ndarray) -> list[str]:
+    """Reason to doubt an extent along a direction (3,) in which slices are far apart."""
+    apart = abs(float(direction @ np.array(field.grid.directions[0]))) * float(field.spacing[0])
+    return [ACROSS_SLICES] if field.thick and apart > _ACROSS else []
 
 
 def solid(section: Section) -> bool:

@@ -2,8 +2,9 @@
 
 Anterior, middle and posterior height and the depth, read in the body's own mid-sagittal plane as for a disc: along
 the normal of the plane that halves the angle between its endplates, 10 % of the depth inside its ends and at half of
-it. The depth is its extent along the AP axis, the width that from right to left halfway between the endplates. The
-wedge angle lies between the endplates and is positive where the body is higher in front.
+it. The depth lies between the mean corners of both endplates along the AP axis, the width runs from right to left
+halfway between the endplates. The wedge angle lies between the endplates and is positive where the body is higher in
+front.
 
 Deformity after Genant et al. 1993 (doi:10.1002/jbmr.5650080915), in per cent of lost height: *wedge*, the anterior
 against the posterior height; *biconcave*, the middle against the posterior; *crush*, the posterior against the mean of
@@ -28,6 +29,7 @@ from .rows import (
     NOT_SEEN,
     SOFT_VOXELS,
     Subject,
+    across_slices,
     doubts,
     few_slices,
     length,
@@ -87,7 +89,8 @@ def _width(landmarks: Landmarks, subject: Subject, field: Field, flags: list[str
     if outline is None or outline.cut:
         return subject.absent(*_WIDTH, CUT if field.touches_edge((0,)) or outline is not None else NO_BORDER)
     ends = outline.widest(np.array([1.0, 0.0]))
-    return subject.row(*_WIDTH, length(ends), flags=flags, geometry=line(outline.plane, ends))
+    notes = [*flags, *across_slices(field, outline.plane.u)]
+    return subject.row(*_WIDTH, length(ends), flags=notes, geometry=line(outline.plane, ends))
 
 
 def _volume(subject: Subject, field: Field, flags: list[str]) -> Measurement:

@@ -176,7 +176,9 @@ def test_scaling_the_voxels_scales_the_numbers(shapes, base):
     for key, row in rows.items():
         if row.value is None or row.unit == "%":
             continue
-        assert found[key].value == pytest.approx(row.value * factor ** power[row.unit], rel=0.01, abs=0.3), key
+        # Corners are looked for at fixed millimetres from the rim, and Frobin's height hangs on two of them.
+        allowed = 0.5 if row.method == "Frobin" else 0.3
+        assert found[key].value == pytest.approx(row.value * factor ** power[row.unit], rel=0.01, abs=allowed), key
 
 
 def test_what_is_absent_has_rows_with_a_reason(shapes):
