@@ -105,6 +105,7 @@ def measures(
     ] = None,
     model: _Model = "lumbar-committee",
     seed: Annotated[int, typer.Option(help="Of the phantoms.")] = 0,
+    phantoms: Annotated[int | None, typer.Option(help="Random phantoms; 24, or 3 with --quick.", min=1)] = None,
     quick: Annotated[bool, typer.Option("--quick", help="A few phantoms and volumes, to see that it works.")] = False,
     device: _Device = "cpu",
 ) -> None:
@@ -112,5 +113,7 @@ def measures(
     from ..studies.measures import study_measures
 
     with StudyProgress() as tell:
-        path = study_measures(output, tell, data=data, model=model, device=device, seed=seed, quick=quick)
+        path = study_measures(
+            output, tell, data=data, model=model, device=device, seed=seed, quick=quick, phantoms=phantoms
+        )
     ERR.print(f"report: {escape(str(path))}")

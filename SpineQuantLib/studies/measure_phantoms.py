@@ -84,7 +84,7 @@ def errors_of(phantom: Phantom, number: int) -> Iterator[dict[str, object]]:
         if row is None or true.value is None:
             continue
         share = true.unit in ("mm2", "mm3")
-        error = None if row.value is None else (row.value - true.value) * (100.0 / true.value if share else 1.0)
+        error = None if row.value is None else _error(row, true) * (100.0 / true.value if share else 1.0)
         yield {
             "phantom": number,
             "slice_mm": phantom.spec.spacing[0],
@@ -102,6 +102,15 @@ def errors_of(phantom: Phantom, number: int) -> Iterator[dict[str, object]]:
             "limit": LIMITS.get(true.unit),
             "flag": row.flag,
         }
+
+
+def _error(row: Measurement, true: Measurement) -> float:
+    """Measured less true value; of a curve found between other vertebrae, that of its size.
+
+    A spine that bends both ways has two curves of nearly one size, and either may be the greatest.
+    """
+    elsewhere = true.name in _PLACED_BY_RESULT and row.level != true.level
+    return abs(row.value) - abs(true.value) if elsewhere else row.value - true.value
 
 
 def _summary(part: pd.DataFrame) -> pd.Series:

@@ -73,6 +73,7 @@ def study_measures(
     device: str = "cpu",
     seed: int = 0,
     quick: bool = False,
+    phantoms: int | None = None,
 ) -> Path:
     """Write the tables of errors and agreement, the curve over slice thickness, and a report.
 
@@ -92,6 +93,8 @@ def study_measures(
         Of the phantoms.
     quick : bool
         A few phantoms and volumes, to see that it works.
+    phantoms : int, optional
+        Random phantoms; 24 by default, 3 if quick.
 
     Returns
     -------
@@ -108,7 +111,7 @@ def study_measures(
     try:
         output.mkdir(parents=True, exist_ok=True)
         volumes = _volumes(data, output) if data is not None else []
-        people = measure_people(_PEOPLE[quick], seed, tell)
+        people = measure_people(phantoms or _PEOPLE[quick], seed, tell)
         thick = measure_thicknesses(_THICK[quick], seed, tell)
         table, curve = error_table(people), thickness_table(thick)
         people.round(4).to_csv(output / "phantoms.csv", index=False)
@@ -133,9 +136,12 @@ def _volumes(data: Path, output: Path) -> list[LabelledVolume]:
         if data.is_dir() and not path.is_file():
             path = output / "index.csv"
             write_index(data.resolve(), path)
-        return read_index(path)
+        volumes = read_index(path)
     except (OSError, ValueError) as error:
         raise InputError(f"the labelled volumes cannot be used: {error}") from error
+    if not any(v.split == "validation" for v in volumes):
+        raise InputError("the index has no volume of split 'validation': on others the committee has been trained")
+    return volumes
 
 
 def _pairs(
@@ -143,8 +149,6 @@ def _pairs(
 ) -> pd.DataFrame:
     """Committee against manual masks on volumes that it was not trained on; raters against each other on all."""
     held = [v for v in volumes if v.split == "validation"]
-    if not held:
-        raise InputError("the index has no volume of split 'validation': on others the committee has been trained")
     if quick:
         held = sorted(held, key=lambda v: not v.annotations)[:2]
     store = PredictionStore(load_committee(model, device), output / "predictions")
