@@ -60,8 +60,8 @@ A level is flagged where mask − direct lies outside:
 
 {allowed}
 
-These are mean ± 2.58 standard deviations over all held-out levels of people, nothing left out. With limits in which
-the own subject had no part (cross-fitted):
+These are mean ± 2.58 standard deviations over the held-out levels of people; masks whose value no adult can have, which
+carry a flag already, were left out. With limits in which the own subject had no part (cross-fitted):
 
 {flags}
 

@@ -22,7 +22,7 @@ from ..evaluation.predict import Prediction, PredictionStore
 from ..evaluation.reference import read_references, reference_spine
 from ..evaluation.score import level_names
 from ..statistics import agreement
-from .levels import known_levels, measured_levels, phantom_of, true_rows
+from .levels import is_implausible, known_levels, measured_levels, phantom_of, true_rows
 
 __all__ = ["LevelPair", "allowed_differences", "compare", "evidence_of"]
 
@@ -52,6 +52,8 @@ class LevelPair:
         Manual masks, or the phantom's shapes; None where nobody drew it.
     mask, direct : float
         The committee's mask, and the reading around the place that this mask gives; mm.
+    implausible : bool
+        Whether the mask's value is none that an adult can have, which the row says of itself.
     """
 
     id: str
@@ -63,6 +65,7 @@ class LevelPair:
     truth: float | None
     mask: float
     direct: float
+    implausible: bool = False
 
 
 def compare(
@@ -143,19 +146,20 @@ def _pairs(
         for quantity, truth, value in zip(QUANTITIES, truths, read.tolist(), strict=True):
             row = quantity.value_in(rows, place.level)
             if row is not None and np.isfinite(value):
-                out.append(LevelPair(*facts, place.level, quantity.key, truth, float(row.value), value))
+                odd = is_implausible(row)
+                out.append(LevelPair(*facts, place.level, quantity.key, truth, float(row.value), value, odd))
     return out
 
 
 def allowed_differences(pairs: Sequence[LevelPair]) -> dict[str, Allowed]:
     """Differences mask − direct that errors of both explain: mean ± 2.58 standard deviations over held-out levels.
 
-    Only of people, unless there are fewer than ten of their levels. Nothing is left out: a mask that is grossly wrong
-    widens the limits, and so they err on the side of silence.
+    Only of people, unless there are fewer than ten of their levels. Masks whose values no adult can have are left out;
+    they carry a flag already. Others that are wrong widen the limits, and so these err on the side of silence.
     """
     out = {}
     for quantity in QUANTITIES:
-        own = [p for p in pairs if p.quantity == quantity.key]
+        own = [p for p in pairs if p.quantity == quantity.key and not p.implausible]
         people = [p for p in own if not p.phantom]
         used = people if len(people) >= _FEWEST else own
         if len(used) < _FEWEST:

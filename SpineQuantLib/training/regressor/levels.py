@@ -35,6 +35,7 @@ __all__ = [
     "LevelVolume",
     "cache_phantom",
     "cache_volume",
+    "is_implausible",
     "known_levels",
     "measured_levels",
     "phantom_of",
@@ -121,7 +122,12 @@ def _sure(row: Measurement | None) -> float | None:
     Other flags are no hindrance: the gap between drawn bodies is ragged by nature, and a slice that is missing at the
     side changes nothing in the middle.
     """
-    return row.value if row is not None and "implausible" not in row.flag else None
+    return row.value if row is not None and not is_implausible(row) else None
+
+
+def is_implausible(row: Measurement) -> bool:
+    """Whether the measuring room found the value impossible in an adult."""
+    return "implausible" in row.flag
 
 
 def known_levels(volume: LabelledVolume, references: tuple[Reference, ...]) -> list[KnownLevel]:

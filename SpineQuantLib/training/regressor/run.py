@@ -15,6 +15,7 @@ from ...case.errors import InputError
 from ...case.result import Contrast
 from ...models.direct import write_reader
 from ...models.regressor import LevelRegressor
+from ...models.store import find_model
 from ..collect import LabelledVolume, read_index
 from .card import write_card_text
 from .judge import LevelPair, allowed_differences, compare, evidence_of
@@ -34,6 +35,8 @@ _CONTRASTS = {
     "water": Contrast.UNKNOWN,
 }
 """Weightings of the index as a case names them; a water image looks like none of those that it knows."""
+_FINEST = 0.25
+"""Pixel size in mm down to which scanners go."""
 _ROOM = {"slice": 0.25, "pixel": 0.35}
 """Share by which spacings may lie beyond those of the training: augmentation changes them by as much."""
 
@@ -108,13 +111,19 @@ def pack_regressor(
         "trained_on": _trained_on(levels),
         "allowed": allowed,
         "training": config.facts,
-        "validation": {"committee": config.committee, **evidence_of(pairs)},
+        "validation": {"committee": _committee(config.committee) if pairs else "", **evidence_of(pairs)},
     }
     config.output.mkdir(parents=True, exist_ok=True)
     pd.DataFrame([dataclasses.asdict(p) for p in pairs]).to_csv(config.output / "levels.csv", index=False)
     write_reader(folder, config.name, config.version, net, facts)
     write_card_text(folder)
     return folder
+
+
+def _committee(model: str) -> str:
+    """Name and version of the committee whose masks were compared."""
+    card = find_model(model)
+    return f"{card.name} {card.version}"
 
 
 def _trained_on(levels: Sequence[LevelVolume]) -> dict[str, Any]:
@@ -136,7 +145,8 @@ def _trained_on(levels: Sequence[LevelVolume]) -> dict[str, Any]:
     return {
         "contrasts": sorted(contrasts),
         "slice_mm": _range(spacings[:, 0], _ROOM["slice"]),
-        "pixel_mm": _range(spacings[:, 1:], _ROOM["pixel"]),
+        # Finer pixels are blurred to those of the patch, so that they are nothing new.
+        "pixel_mm": [_FINEST, _range(spacings[:, 1:], _ROOM["pixel"])[1]],
         **counts,
     }
 
