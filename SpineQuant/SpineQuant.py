@@ -198,10 +198,12 @@ class SpineQuantWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.removeObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self._onParameters)
         self._parameterNode = parameterNode
         if self._parameterNode:
+            # Before the selector is connected, which takes the first volume where there is none. What was chosen for
+            # a volume that is gone stays known as such, so that the next one does not inherit it.
+            if self._volume():
+                self._chosenFor = self._volume().GetID()
             self._parameterNodeGuiTag = self._parameterNode.connectGui(self.ui)
             self.addObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self._onParameters)
-            node = self._volume()
-            self._chosenFor = node.GetID() if node else ""
         self._onParameters()
 
     def _onParameters(self, _caller=None, _event=None) -> None:

@@ -278,6 +278,18 @@ def test_what_was_chosen_for_one_scan_is_not_taken_for_the_next(desktop, panel, 
     assert panel.ui.lowestDiscComboBox.currentText == "automatic"
 
 
+def test_a_scan_that_replaced_another_meanwhile_inherits_nothing(desktop, panel, add_volume):
+    first = add_volume("first")
+    panel.initializeParameterNode()
+    panel.logic.getParameterNode().lowestDisc = "L4-L5"
+    panel.exit()
+    desktop.host.scene.RemoveNode(first)
+    second = add_volume("second")
+    panel.enter()
+    assert panel.logic.getParameterNode().inputVolume is second
+    assert panel.logic.getParameterNode().lowestDisc == "automatic"
+
+
 def test_a_height_that_cannot_be_is_asked_about(desktop, panel, add_volume):
     add_volume()
     desktop.wait(lambda: panel.ui.applyButton.enabled)
