@@ -169,7 +169,7 @@ def _pairs(
 
 def _plot(curve: pd.DataFrame, path: Path) -> None:
     """RMSE against slice thickness, a panel for lengths, areas and angles."""
-    figure = Plot(figsize=(12, 4.2), layout="constrained")
+    figure = Plot(figsize=(12, 5.2), layout="constrained")
     axes = figure.subplots(1, len(_PANELS))
     for ax, (unit, title) in zip(axes, _PANELS.items(), strict=True):
         shown = 0
@@ -190,7 +190,7 @@ def _plot(curve: pd.DataFrame, path: Path) -> None:
         ax.set_ylim(bottom=0)
         ax.spines[["top", "right"]].set_visible(False)
         ax.grid(alpha=0.25, linewidth=0.6)
-        ax.legend(fontsize=7.5, frameon=False)
+        ax.legend(fontsize=8, frameon=False, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.13))
     figure.savefig(path, dpi=100)
 
 
