@@ -7,7 +7,7 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from SpineQuantPanel.helpers import RATER_SETTING, keep, setting, told
+from SpineQuantPanel.helpers import RATER_SETTING, choose, keep, setting, told
 
 FOLLOW_MILLISECONDS = 200
 """After the last touch of a line or mask: long enough to gather a stroke, short enough to feel immediate."""
@@ -67,6 +67,8 @@ class CorrectSection:
         self._began = time.monotonic()
         if case is not None:
             case.review.rater = self.ui.raterLineEdit.text.strip()
+            # The name that it has: a click without a choice must not rename anything.
+            choose(self.ui.renameComboBox, "-".join(case.result.spine.vertebrae[-2:]))
             self._watch()
         self.refresh()
 

@@ -68,5 +68,7 @@ def test_a_case_to_read_and_to_correct(desktop, analysed, album):
     node.SetNthControlPointPositionWorld(0, point[0], point[1], point[2] + 2.0)
     analysed.correctSection.follow()
     ui.kindComboBox.currentIndex = ui.kindComboBox.findData("corrected")
+    analysed.measurementsSection.onFilter()
+    assert ui.renameComboBox.currentText == "L5-S1"
     ui.findingsCollapsibleButton.collapsed, ui.correctCollapsibleButton.collapsed = True, False
     look(desktop, analysed, album / "Panel-4-correct.png", views=True)
