@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -156,6 +156,10 @@ class CrossCheck:
     sha256: str = ""
     skipped: str = ""
     readings: tuple[DirectReading, ...] = ()
+
+    def renamed(self, told: Callable[[str], str]) -> CrossCheck:
+        """The same readings under other names of the levels."""
+        return replace(self, readings=tuple(replace(r, level=told(r.level)) for r in self.readings))
 
     def to_record(self) -> dict[str, Any]:
         """JSON form."""

@@ -89,7 +89,11 @@ def renamed_state(state: State, lowest_disc: str, confirmed: bool) -> State:
         tuple(replace(s, level=told(s.level), flag=told(s.flag)) for s in result.canal_profile.sections)
     )
     assessment = reassessed(result.assessment, spine, after, told)
-    return replace(state, result=replace(result, spine=after, assessment=assessment, canal_profile=profile))
+    check = result.cross_check and result.cross_check.renamed(told)
+    return replace(
+        state,
+        result=replace(result, spine=after, assessment=assessment, canal_profile=profile, cross_check=check),
+    )
 
 
 def _in_new_names(text: str, mapping: dict[str, str]) -> str:

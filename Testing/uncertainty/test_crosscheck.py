@@ -107,3 +107,9 @@ def test_a_check_survives_its_record() -> None:
     assert CrossCheck.from_record(record) == check
     skipped = CrossCheck(skipped="not installed")
     assert CrossCheck.from_record(json.loads(json.dumps(skipped.to_record()))) == skipped
+
+
+def test_renamed_levels_keep_their_readings() -> None:
+    check = CrossCheck("m", "1", "x", "", (reading("L4-L5", 6.0, 8.5),))
+    (moved,) = check.renamed({"L4-L5": "L5-S1"}.__getitem__).readings
+    assert (moved.level, moved.mask, moved.direct) == ("L5-S1", 6.0, 8.5)
