@@ -13,7 +13,7 @@ from .column import Span
 from .curve import Curve
 from .regions import Region
 
-__all__ = ["Gap", "divide_bodies", "divide_discs", "gaps_between", "keep_main"]
+__all__ = ["LEFT_OUT", "Gap", "divide_bodies", "divide_discs", "gaps_between", "keep_main", "left_out"]
 
 _REACH = 40.0
 _PAST_END = 10.0
@@ -93,6 +93,31 @@ def divide_bodies(region: Region, column: Curve, sac: Curve | None, spans: list[
         if box is not None:
             _repair(bodies, box, n, region.spacing)
     return bodies
+
+
+LEFT_OUT = "left out, apart from the column"
+"""Words on bodies that are not counted; part of the reason that readers see."""
+_WORTHY = 0.5
+
+
+def left_out(region: Region, bodies: np.ndarray) -> list[str]:
+    """What to say where pieces as large as bodies were recognised that are no part of the column.
+
+    Parameters
+    ----------
+    region : Region
+        What was recognised.
+    bodies : np.ndarray
+        int16 (nk, nj, ni) of the box, as from :func:`divide_bodies`.
+    """
+    sizes = np.bincount(bodies.ravel())[1:]
+    pieces, count = ndimage.label(region.mask(Structure.VERTEBRA) & (bodies == 0), np.ones((3, 3, 3)))
+    if not count or not sizes.any():
+        return []
+    worthy = int((np.bincount(pieces.ravel())[1:] >= _WORTHY * np.median(sizes[sizes > 0])).sum())
+    if not worthy:
+        return []
+    return [f"{worthy} more {'body was' if worthy == 1 else 'bodies were'} recognised and {LEFT_OUT}"]
 
 
 def _behind(points: np.ndarray, column: Curve, sac: Curve) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 from scipy import ndimage
@@ -16,7 +17,7 @@ from ..case.spine import NamedSpine
 from .column import Span, body_below, body_spans, fill_gaps, find_column
 from .curve import Curve
 from .facts import BodyFacts, collect_facts
-from .instances import Gap, divide_bodies, divide_discs, gaps_between
+from .instances import Gap, divide_bodies, divide_discs, gaps_between, left_out
 from .naming import check_lowest_disc, name_levels
 from .regions import Region, cut_region
 from .sac import find_sac
@@ -72,6 +73,7 @@ def name_spine(opinion: CommitteeOpinion, *, lowest_disc: str | None = None) -> 
         gaps = gaps_between(spans, column, region)
         facts.append(BodyFacts(0.0))
     names, naming = name_levels(facts, lowest_disc)
+    naming = replace(naming, doubts=(*naming.doubts, *left_out(region, bodies)))
     vertebrae = tuple(name for name in names if name is not None)
     foramina = divide_foramina(region, column, sac, gaps)
     labels = _label(names, bodies, discs, canal, foramina)

@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..anatomy.labels import CANAL_VALUE, describe
+from ..anatomy.levels import vertebra_value
 from ..anatomy.structures import Structure
 from ..case.opinion import Assessment, Score, Verdict
 from ..case.spine import NamedSpine
+from ..segment.instances import LEFT_OUT
 from ..uncertainty.territory import Territory, level_rows
 from ..uncertainty.thresholds import SCORES
 from .truth import Truth
@@ -131,7 +133,7 @@ def _judge_kind(
 ) -> list[ObjectRecord]:
     found, true, known = _only(spine.labels, structure), _only(truth.labels, structure), truth.known(structure)
     pairs = _pairs(found, true)
-    names = {t: f for f, t in name_map(spine, truth).items()}
+    names = _with_unseen(spine, truth, {t: f for f, t in name_map(spine, truth).items()})
     records = []
     for t in truth.values(structure):
         level, side = truth.level(t), describe(t).side
@@ -145,8 +147,7 @@ def _judge_kind(
             # Of what the edge of the view cuts nothing is claimed, so that nothing can be missed.
             continue
         upper = names.get(level.split("-")[0])
-        # What lies above or below all that was found is announced where the case says that its view ends there.
-        beyond = upper is None and any(reason.startswith("field of view") for reason in assessment.reasons)
+        beyond = upper is None and _told_to_end(level, truth, names, assessment.reasons)
         announced = beyond or any(
             s.structure is structure
             and s.mean_dice is None
@@ -166,6 +167,36 @@ def _judge_kind(
                 side = label.side.value if label.side else ""
                 records.append(ObjectRecord(structure.value, f"{label.level} (none)", side, 0.0, _values(score)))
     return records
+
+
+_ENDS_BELOW = ("the sacrum is not in view", "below the lowest disc in view no body was recognised")
+
+
+def _told_to_end(level: str, truth: Truth, names: dict[str, str], reasons: Sequence[str]) -> bool:
+    """Whether the case says that its result does not reach as far as a level that it knows nothing of."""
+    order = truth.vertebrae
+    known = [order.index(name) for name in names if name in order]
+    below = not known or level.split("-")[0] not in order or order.index(level.split("-")[0]) > max(known)
+    return any(
+        reason.startswith("field of view") or LEFT_OUT in reason or (below and any(w in reason for w in _ENDS_BELOW))
+        for reason in reasons
+    )
+
+
+def _with_unseen(spine: NamedSpine, truth: Truth, names: dict[str, str]) -> dict[str, str]:
+    """Name in the truth → name in the spine, also of bodies that the spine counts without having seen them."""
+    order, found = truth.vertebrae, spine.vertebrae
+    steps = {n: found.index(names[t]) - n for n, t in enumerate(order) if names.get(t) in found}
+    out = dict(names)
+    for n, t in enumerate(order):
+        if t in out or not steps:
+            continue
+        above = [step for at, step in steps.items() if at < n][-1:]
+        below = [step for at, step in steps.items() if at > n][:1]
+        # Between two known neighbours the count has to agree from both sides.
+        if above == below and not spine.has(vertebra_value(found[n + above[0]])):
+            out[t] = found[n + above[0]]
+    return out
 
 
 def _judge_sac(

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from SpineQuantLib.anatomy.labels import foramen_value
+from SpineQuantLib.anatomy.labels import disc_value, foramen_value
+from SpineQuantLib.anatomy.levels import vertebra_value
 from SpineQuantLib.anatomy.structures import NetworkClass, Side, Structure
 from SpineQuantLib.case.errors import UnsuitableError
 from SpineQuantLib.segment.spine import name_spine
@@ -195,3 +196,18 @@ def test_right_is_where_the_slices_begin(make_spine, as_opinion):
             slice_number = np.argwhere(spine.labels == label.value)[:, 0].mean()
             sac = np.argwhere(spine.labels == 61)[:, 0].mean()
             assert (slice_number < sac) == (label.side is Side.RIGHT)
+
+
+def test_bodies_beyond_a_wide_gap_are_left_out_and_said(make_spine, as_opinion):
+    names = ("T9", "T10", "T11", "T12", "L1", "L2", "L3", "L4", "L5", "S1")
+    truth = make_spine(names=names, lordosis=30, rows=400)
+    classes = truth.classes()
+    # Four bodies and the discs beside them, as a long implant would hide them.
+    hidden = [vertebra_value(n) for n in ("T11", "T12", "L1", "L2")] + [
+        disc_value(n) for n in ("T10", "T11", "T12", "L1", "L2")
+    ]
+    classes[np.isin(truth.labels, hidden)] = NetworkClass.BACKGROUND
+    spine = name_spine(as_opinion(classes, truth.grid))
+    assert spine.vertebrae[-4:] == ("L3", "L4", "L5", "S1")
+    assert "T9" not in spine.vertebrae
+    assert any("2 more bodies were recognised and left out" in doubt for doubt in spine.naming.doubts)

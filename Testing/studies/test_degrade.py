@@ -88,3 +88,12 @@ def test_noise_differs_between_volumes(sample):
 def test_metal_needs_to_know_where_the_spine_is(sample):
     with pytest.raises(ValueError, match="no place for metal"):
         degradation("metal-1").apply(sample.without_truth(sample.image, sample.grid), 0)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_motion_leaves_the_spine_where_it_is(sample, seed):
+    moved = degradation("motion-2").apply(sample, seed)
+    before, after = (s.image - s.image.mean() for s in (sample, moved))
+    # Best match of whole-image shifts along the phase axis: none.
+    profile = [float((before * np.roll(after, step, axis=1)).sum()) for step in range(-12, 13)]
+    assert abs(int(np.argmax(profile)) - 12) <= 1

@@ -10,7 +10,7 @@ from SpineQuantLib.anatomy.labels import disc_value, foramen_value
 from SpineQuantLib.anatomy.levels import vertebra_value
 from SpineQuantLib.anatomy.structures import Side
 from SpineQuantLib.case.grid import Grid
-from SpineQuantLib.case.spine import NamedSpine
+from SpineQuantLib.case.spine import NamedSpine, Naming
 from SpineQuantLib.studies.matching import judge_objects, name_map
 from SpineQuantLib.studies.truth import truths_of
 from SpineQuantLib.uncertainty.assess import assess
@@ -109,3 +109,32 @@ def test_nothing_is_missed_that_the_edge_of_the_view_cuts():
     uppermost = [vertebra_value(NAMES[0]), disc_value(NAMES[0]), foramen_value(NAMES[0], Side.LEFT)]
     assert all(part.cut_by_view(v) and not truth.cut_by_view(v) for v in uppermost)
     assert not part.cut_by_view(disc_value(NAMES[1]))
+
+
+def test_a_body_counted_but_not_seen_is_missed_and_said():
+    true, found = box_spine(), box_spine()
+    for name in ("L3", "L4"):
+        found[found == vertebra_value(name)] = 0
+    names = ("V6", "V5", "V4", "V3", "V2", "V1")
+    renamed = np.zeros_like(found)
+    for old, new in zip(NAMES, names, strict=True):
+        renamed[found == vertebra_value(old)] = vertebra_value(new)
+    records = judged(renamed, true, names)
+    for name in ("L3", "L4"):
+        record = records["vertebra", name, ""]
+        assert record.missed
+        assert record.announced
+
+
+def test_what_lies_below_all_that_was_found_is_said_where_the_sacrum_is_not_in_view():
+    true, found = box_spine(), box_spine()
+    low = np.argwhere(found == vertebra_value("L4"))[:, 1].min()
+    found[:, low:] = 0
+    opinion = ask_brightness(None, GRID.image(brightness(found, np.random.default_rng(0))))
+    naming = Naming(False, "none", (), ("the sacrum is not in view",))
+    spine = NamedSpine.from_labels(found, GRID, NAMES[: NAMES.index("L4")], naming)
+    truths = truths_of(true, SPACING, (), True, ())
+    records = judge_objects(spine, assess(opinion, spine), sac_territories(spine), truths)
+    lost = [r for r in records if r.missed and r.structure == "vertebra"]
+    assert {r.level for r in lost} >= {"L4", "L5"}
+    assert all(r.announced for r in lost)

@@ -21,15 +21,17 @@ _PHASE = 1
 def move(sample: Sample, millimetres: float, seed: int) -> Sample:
     """The patient moves a few times while k-space is filled, by up to so many mm in plane and degrees about its normal.
 
-    The lines between two movements are those of the volume in that position.
+    The lines between two movements are those of the volume in that position. The middle of k-space, which tells where
+    everything lies, is of the first position, so that the truth stays true.
     """
     rng = np.random.default_rng(seed)
     image = sample.image
     count = image.shape[_PHASE]
-    # The middle of k-space, which carries the picture, belongs to the first position.
     edges = np.sort(rng.choice(np.r_[count // 8 : 3 * count // 8, 5 * count // 8 : 7 * count // 8], 4, replace=False))
     spectrum = _to_lines(image)
     for first, last in zip(edges, [*edges[1:], count], strict=True):
+        if first <= count // 2 < last:
+            continue
         shift = rng.uniform(-1, 1, 2) * millimetres / np.array(sample.grid.spacing[1:])
         turned = ndimage.rotate(image, rng.uniform(-0.5, 0.5) * millimetres, axes=(1, 2), reshape=False, order=1)
         lines = _to_lines(ndimage.shift(turned, (0, *shift), order=1))
