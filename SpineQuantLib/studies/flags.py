@@ -33,6 +33,11 @@ WISH = (0.90, 0.80)
 _FAILED = 0.5
 _FEW = 8
 _MANY = 30
+_LEAST_OF_EACH = 0.8
+"""Share of the bad objects of each single structure that is flagged at least."""
+_MARGIN = 1.645
+_PRICES = np.logspace(-1, 3, 100)
+"""Needless flags that a missed bad object is worth, tried in turn."""
 _MOST_IN_DOUBT = 0.5
 
 
@@ -66,19 +71,58 @@ def _confidence(table: pd.DataFrame, name: str) -> np.ndarray:
     return SCORES[name][0] * table[name].to_numpy(float)
 
 
-def _bound(confidence: np.ndarray, dice: np.ndarray, wish: float, bad: float = BAD) -> float:
-    """Largest confidence at which an object is still flagged, so that a share ``wish`` of the bad ones is.
+@dataclass(frozen=True)
+class _Ladder:
+    """Objects of a structure from the least sure upwards, and what a bound above each of them flags.
 
-    One bad object more than the share asks for is covered, since new ones are a little worse than those seen. Where
-    there is room, the bound lies midway to the next good object.
+    Attributes
+    ----------
+    confidence, dice : np.ndarray
+        (n,) ascending confidence, and Dice.
+    bad, good : np.ndarray
+        (n + 1,) bad and good objects among the first 0, 1, … n.
     """
-    worst = np.sort(confidence[dice < bad])
-    if not len(worst):
-        return float(np.min(confidence)) - 1e-3 * max(float(np.ptp(confidence)), 1e-3)
-    rank = min(math.ceil(wish * (len(worst) + 1)), len(worst))
-    at = float(worst[rank - 1])
-    above = confidence[confidence > at]
-    return (at + float(above.min())) / 2 if len(above) else at + 1e-9
+
+    confidence: np.ndarray
+    dice: np.ndarray
+    bad: np.ndarray
+    good: np.ndarray
+
+    @classmethod
+    def of(cls, table: pd.DataFrame, score: str) -> _Ladder:
+        confidence, dice = _confidence(table, score), table["dice"].to_numpy(float)
+        order = np.argsort(confidence, kind="stable")
+        bad = dice[order] < BAD
+        counts = (np.concatenate([[0], np.cumsum(hit)]) for hit in (bad, ~bad))
+        return cls(confidence[order], dice[order], *counts)
+
+    def step(self, price: float) -> int:
+        """How many objects to flag where a missed bad one costs so many needless flags; at least most bad ones."""
+        worth = np.where(self.bad >= _LEAST_OF_EACH * self.bad[-1], price * self.bad - self.good, -np.inf)
+        return int(np.flatnonzero(worth == worth.max())[-1])
+
+    def bound(self, step: int) -> float:
+        """Confidence midway between the last object that is flagged and the next."""
+        if step == 0:
+            return float(self.confidence[0]) - 1e-3 * max(float(np.ptp(self.confidence)), 1e-3)
+        if step == len(self.confidence):
+            return float(self.confidence[-1]) + 1e-9
+        return float(self.confidence[step - 1] + self.confidence[step]) / 2
+
+
+def _steps(ladders: Mapping[Structure, _Ladder], wish: float) -> dict[Structure, int]:
+    """How many objects of each structure to flag, so that the wished share of all bad ones is, with the fewest flags.
+
+    The share aimed at is the wish and a one-sided 95 % margin of a binomial share, since the bounds shall hold for
+    people who had no part in them.
+    """
+    bad = sum(int(ladder.bad[-1]) for ladder in ladders.values())
+    aim = min(wish + _MARGIN * math.sqrt(wish * (1 - wish) / max(bad, 1)), 1.0)
+    for price in _PRICES:
+        steps = {structure: ladder.step(price) for structure, ladder in ladders.items()}
+        if sum(int(ladders[s].bad[n]) for s, n in steps.items()) >= aim * bad:
+            return steps
+    return {structure: int(np.argmax(ladder.bad)) for structure, ladder in ladders.items()}
 
 
 def fit_thresholds(table: pd.DataFrame, scores: Mapping[Structure, str], wish: float = WISH[0]) -> Thresholds:
@@ -96,22 +140,23 @@ def fit_thresholds(table: pd.DataFrame, scores: Mapping[Structure, str], wish: f
     Returns
     -------
     Thresholds
-        An object passes above ``enough``, below which the wished share of bad objects lies; it fails below
-        ``least``, where a Dice below 0.5 is to be expected of one that is so unsure. A structure
-        with too few objects takes its bounds from all structures together.
+        An object passes above ``enough``; the bounds flag the wished share of the bad objects of all structures, and
+        most of each, with as few needless flags as can be. It fails below ``least``, where a Dice below 0.5 is to be
+        expected of one that is so unsure. A structure without objects takes its bounds from all together.
     """
-    enough, least = {}, {}
+    ladders = {}
     for structure, score in scores.items():
         seen = table[~table["missed"] & table[score].notna()]
         own = seen[seen["structure"] == structure.value]
-        if (own["dice"] < BAD).sum() < _FEW:
-            own = seen
-        if own.empty:
+        if seen.empty:
             return Thresholds()
-        confidence, dice = _confidence(own, score), own["dice"].to_numpy(float)
-        bound = _bound(confidence, dice, wish)
-        enough[structure] = SCORES[score][0] * bound
-        least[structure] = SCORES[score][0] * min(_failing(confidence, dice), bound)
+        ladders[structure] = _Ladder.of(seen if own.empty else own, score)
+    enough, least = {}, {}
+    for structure, step in _steps(ladders, wish).items():
+        sign, ladder = SCORES[scores[structure]][0], ladders[structure]
+        bound = ladder.bound(step)
+        enough[structure] = sign * bound
+        least[structure] = sign * min(_failing(ladder.confidence, ladder.dice), bound)
     bounds = Thresholds(dict(scores), enough, least)
     return replace(bounds, share=_shares(table, bounds, wish))
 
