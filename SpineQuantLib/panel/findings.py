@@ -80,7 +80,9 @@ def findings_of(result: CaseResult) -> tuple[Finding, ...]:
     found = []
     for place in dict.fromkeys((*scores, *rows)):
         score, own = scores.get(place), rows.get(place, [])
-        why = [score.reason] if score is not None and score.reason else []
+        # The list shows the title beside it.
+        reason = score.reason.removeprefix(f"{title(*place)}: ") if score is not None else ""
+        why = [reason] if reason else []
         why += [words for words in _remarks(own, result) if words not in why]
         verdict = score.verdict if score is not None else Verdict.PASS
         unknown = score is not None and score.entropy is None and verdict is not Verdict.PASS
