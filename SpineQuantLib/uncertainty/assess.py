@@ -23,6 +23,7 @@ from .thresholds import Thresholds
 __all__ = ["absent_objects", "assess", "reasons_in_spine"]
 
 _FEW_BODIES = 3
+_MANY = 3
 _NARROW_SHARE = 0.5
 _NARROW_REACH = (8.0, 30.0)
 """Millimetres along the column between a section of the sac and those that it is compared with."""
@@ -123,16 +124,22 @@ def _unseen(structure: Structure) -> Score:
 
 
 def _doubts(structures: Sequence[Score], objects: Sequence[Score]) -> list[str]:
-    """Reasons that lie in the scores: of a structure only where none of its objects says more."""
-    whole = [s for s in structures if s.verdict is not Verdict.PASS]
-    doubtful = [
-        s for s in objects if s.verdict is not Verdict.PASS and s.structure in {other.structure for other in whole}
-    ]
-    named = {s.structure for s in doubtful}
-    return [
-        *(s.reason for s in whole if s.structure not in named or s.verdict is Verdict.FAIL),
-        *(s.reason for s in doubtful),
-    ]
+    """Reasons that lie in the scores of structures that do not pass.
+
+    Objects speak for their structure; where most of them are in doubt the structure speaks for all but those that were
+    not seen or are probably wrong, since nobody reads a dozen like lines.
+    """
+    found: list[str] = []
+    late: list[str] = []
+    for whole in (s for s in structures if s.verdict is not Verdict.PASS):
+        own = [s for s in objects if s.structure is whole.structure]
+        doubtful = [s for s in own if s.verdict is not Verdict.PASS]
+        grave = [s for s in doubtful if s.verdict is Verdict.FAIL or s.mean_dice is None]
+        many = len(doubtful) > max(_MANY, len(own) / 2)
+        if many or not doubtful or whole.verdict is Verdict.FAIL:
+            found.append(whole.reason)
+        late += [s.reason for s in (grave if many else doubtful)]
+    return [*found, *late]
 
 
 def _case(matrices: dict[Structure, np.ndarray], whole: dict[Structure, Score]) -> Score:

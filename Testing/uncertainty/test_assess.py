@@ -117,6 +117,18 @@ def test_an_object_that_was_not_seen_is_never_usual(labels):
     assert "right foramen L4-L5 not seen" in result.reasons
 
 
+def test_many_objects_in_doubt_are_one_reason(labels):
+    opinion = opinion_of(labels)
+    for m in range(3):
+        for value in [v for v in np.unique(labels) if v >= 150]:
+            rows = np.argwhere(labels == value)[:, 1]
+            opinion.members[m][labels == value] = np.where((rows - rows.min()) % 4 < 2, NetworkClass.FORAMEN, 0)
+    bounds = Thresholds(enough={**Thresholds().enough, Structure.FORAMEN: 0.95})
+    result = assess(opinion, spine_of(labels), calibration=Calibration("", bounds))
+    assert result.reasons == ("foramina: 10 of 10 in doubt",)
+    assert all(s.reason for s in result.scores if s.structure is Structure.FORAMEN and s.level)
+
+
 def test_a_neighbours_error_does_not_leak(labels):
     # L3's members disagree by whole rows at its lower end; L4, 6 mm below, must not notice.
     opinion = opinion_of(labels)
