@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
 import pytest
+
+# One of several processes inherits the width of their parent's terminal; tests set their own or have none.
+os.environ.pop("COLUMNS", None)
 
 _DRAW = """
 import vtk

@@ -47,5 +47,5 @@ def calibrate(
     )
     with StudyProgress() as tell:
         path = calibrate_model(config, coverage, tell)
-    ERR.print(f"calibration: {escape(str(path))}")
-    ERR.print(f"card:        {escape(str(path.parent / 'CALIBRATION.md'))}")
+    ERR.print(f"calibration: {escape(str(path))}", soft_wrap=True)
+    ERR.print(f"card:        {escape(str(path.parent / 'CALIBRATION.md'))}", soft_wrap=True)

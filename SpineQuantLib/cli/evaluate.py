@@ -31,6 +31,9 @@ def evaluate(
 
     logging.getLogger("SpineQuantLib").setLevel(logging.INFO)
     result = evaluate_index(model, index, output, split=split, device=device, robustness=robustness, card=card)
-    ERR.print(f"{result.volumes} volumes of {result.subjects} subjects: {escape(str(output / 'EVALUATION.md'))}")
+    ERR.print(
+        f"{result.volumes} volumes of {result.subjects} subjects: {escape(str(output / 'EVALUATION.md'))}",
+        soft_wrap=True,
+    )
     if card:
-        ERR.print(f"card: {escape(str(result.model.folder / 'CARD.md'))}")
+        ERR.print(f"card: {escape(str(result.model.folder / 'CARD.md'))}", soft_wrap=True)

@@ -41,11 +41,11 @@ def grow(
         from ..training.grow import accept_proposals
 
         accepted = accept_proposals(index, output, accept)
-        ERR.print(f"{len(accepted)} proposals accepted: {escape(str(accept))}")
+        ERR.print(f"{len(accepted)} proposals accepted: {escape(str(accept))}", soft_wrap=True)
         return
     from ..models.committee import load_committee
     from ..models.store import DEFAULT_MODEL
     from ..training.grow import propose_all
 
     table = propose_all(load_committee(model or DEFAULT_MODEL, device), volumes, output, only or None)
-    ERR.print(f"proposals: {escape(str(output))}, listed in {escape(str(table))}")
+    ERR.print(f"proposals: {escape(str(output))}, listed in {escape(str(table))}", soft_wrap=True)

@@ -25,7 +25,7 @@ def phantom(
     from ..training.phantom import PhantomSpec, make_phantom, save_phantom
 
     save_phantom(make_phantom(PhantomSpec.random(np.random.default_rng(seed))), output)
-    ERR.print(f"phantom: {escape(str(output))}")
+    ERR.print(f"phantom: {escape(str(output))}", soft_wrap=True)
 
 
 @app.command()
@@ -43,5 +43,5 @@ def demo(
     with Teller(ProgressStyle.BAR) as tell:
         result = run(output / "phantom" / "image.nii.gz", case, AnalyzeOptions(overwrite=True), tell)
     say_result(result, case)
-    ERR.print(f"  truth:  {escape(str(output / 'phantom' / 'truth.csv'))}")
-    ERR.print(f"  scene:  {escape(str(case / 'scene.mrb'))} (drag it into 3D Slicer)")
+    ERR.print(f"  truth:  {escape(str(output / 'phantom' / 'truth.csv'))}", soft_wrap=True)
+    ERR.print(f"  scene:  {escape(str(case / 'scene.mrb'))} (drag it into 3D Slicer)", soft_wrap=True)

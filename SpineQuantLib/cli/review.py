@@ -63,7 +63,7 @@ def review(
     if accept:
         with Teller(progress) as tell:
             folder = opened.accept(rater, output, source=source, progress=tell)
-        ERR.print(f"accepted by {escape(rater.strip())}: {escape(str(folder))}")
+        ERR.print(f"accepted by {escape(rater.strip())}: {escape(str(folder))}", soft_wrap=True)
     elif opened.changed:
         ERR.print("nothing was written; add --accept --rater NAME to keep this")
 

@@ -74,7 +74,7 @@ def failure(
     )
     with StudyProgress() as tell:
         path = study_failure(config, output, tell)
-    ERR.print(f"report: {escape(str(path))}")
+    ERR.print(f"report: {escape(str(path))}", soft_wrap=True)
 
 
 @study.command()
@@ -94,7 +94,7 @@ def ensemble(
     config = failure_config(model, index, output / "work", each=0, phantoms=phantoms, jobs=jobs, device=device)
     with StudyProgress() as tell:
         path = study_ensemble(config, output, confidence, tell)
-    ERR.print(f"report: {escape(str(path))}")
+    ERR.print(f"report: {escape(str(path))}", soft_wrap=True)
 
 
 @study.command()
@@ -116,4 +116,4 @@ def measures(
         path = study_measures(
             output, tell, data=data, model=model, device=device, seed=seed, quick=quick, phantoms=phantoms
         )
-    ERR.print(f"report: {escape(str(path))}")
+    ERR.print(f"report: {escape(str(path))}", soft_wrap=True)

@@ -71,8 +71,9 @@ def say_result(result: CaseResult, output: Path) -> None:
     seconds = sum(c.seconds for c in result.costs)
     peak = max((c.peak_memory_mb for c in result.costs), default=0.0)
     ERR.print(f"  {result.device}, {seconds:.0f} s ({_stages(result)}), peak memory {peak / 1024:.1f} GB")
-    ERR.print(f"  case:   {escape(str(output))}")
-    ERR.print(f"  report: {escape(str(output / 'report.html'))}")
+    # A path that is broken into lines cannot be copied.
+    ERR.print(f"  case:   {escape(str(output))}", soft_wrap=True)
+    ERR.print(f"  report: {escape(str(output / 'report.html'))}", soft_wrap=True)
 
 
 def _stages(result: CaseResult) -> str:

@@ -25,7 +25,7 @@ def train(
 
     logging.getLogger("SpineQuantLib").setLevel(logging.INFO)
     folder = train_committee(CommitteeConfig.read(config), data, device)
-    ERR.print(f"model: {escape(str(folder))}")
+    ERR.print(f"model: {escape(str(folder))}", soft_wrap=True)
 
 
 @app.command()
@@ -39,7 +39,7 @@ def train_regressor(
 
     logging.getLogger("SpineQuantLib").setLevel(logging.INFO)
     folder = train_direct(RegressorTraining.read(config), device)
-    ERR.print(f"model: {escape(str(folder))}")
+    ERR.print(f"model: {escape(str(folder))}", soft_wrap=True)
 
 
 @app.command()
@@ -60,5 +60,5 @@ def index(
     table = index_folder(folder, output, FolderRules(subject, validation, complete, contrast, source))
     count = table.groupby("split").agg(volumes=("id", "size"), persons=("subject", "nunique"))
     for split, row in count.iterrows():
-        ERR.print(f"{escape(str(split))}: {row['volumes']} volumes of {row['persons']} persons")
-    ERR.print(f"index: {escape(str(output))}; look at its contrasts and persons before you train")
+        ERR.print(f"{escape(str(split))}: {row['volumes']} volumes of {row['persons']} persons", soft_wrap=True)
+    ERR.print(f"index: {escape(str(output))}; look at its contrasts and persons before you train", soft_wrap=True)
