@@ -23,7 +23,7 @@ from .thresholds import Thresholds
 __all__ = ["CALIBRATION_FILE", "Calibration", "IntervalRule", "OtherWeightsError", "read_calibration"]
 
 CALIBRATION_FILE = "calibration.json"
-_SCHEMA = 1
+_SCHEMA = 2
 
 
 class OtherWeightsError(EngineError):
