@@ -8,6 +8,7 @@ from functools import lru_cache
 import torch
 
 from ..case.errors import EngineError
+from .allocation import keep_freed_memory
 from .network import NetworkConfig, SpineUNet
 from .store import DEFAULT_MODEL, ModelCard, find_model, is_alias, read_weights
 
@@ -89,6 +90,8 @@ def load_committee(model: str = DEFAULT_MODEL, device: str = "auto") -> Committe
     """
     card = find_model(model)
     where = choose_device(device)
+    if where.type == "cpu":
+        keep_freed_memory()
     states = read_weights(card)
     if len({sha for _, sha in card.members}) < len(card.members):
         raise EngineError(f"model '{card.name}': two members have the same weights; a committee needs distinct ones")

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ..models.allocation import keep_freed_memory
 from ..models.network import SpineUNet, is_training_head
 from ..models.store import find_model, is_alias, read_weights
 from .batches import batches
@@ -195,6 +196,7 @@ def train_member(config: TrainConfig, device: str | None = None, team: Team | No
         with join_team(device) as joined:
             return train_member(config, device, joined)
     Path(config.output).mkdir(parents=True, exist_ok=True)
+    keep_freed_memory()
     member = _Member(config, team)
     if member.step < config.steps:
         _run(member)
