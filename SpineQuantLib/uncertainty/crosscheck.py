@@ -14,6 +14,7 @@ from ..anatomy.structures import Structure
 from ..case.direct import CrossCheck, DirectReading
 from ..case.measurement import Measurement
 from ..case.opinion import Assessment, Score, Verdict
+from .scores import NOUNS
 
 __all__ = ["contradiction", "with_cross_check"]
 
@@ -51,8 +52,8 @@ def with_cross_check(
     rows : tuple of Measurement
         In the same order, with a flag where they are contradicted.
     assessment : Assessment
-        A pass becomes a review at the level, and of the case where a contradiction is gross or levels are several. A
-        score that already doubts keeps its verdict and gets the reason too.
+        A pass becomes a review at the level, and of the structure and the case where a contradiction is gross or levels
+        are several. A score that already doubts keeps its verdict and gets the reason too.
     """
     against = [r for r in check.readings if r.agrees is False]
     if not against:
@@ -63,7 +64,9 @@ def with_cross_check(
     known = {(s.structure, s.level) for s in others}
     scores = [_doubted(s, [r for r in against if (r.structure, r.level) == (s.structure, s.level)]) for s in others]
     scores += [_unscored(r) for r in against if (r.structure, r.level) not in known]
-    reasons = tuple(dict.fromkeys((*assessment.reasons, *_reasons(against))))
+    grave = _grave(against)
+    scores = [_structure(s, [r.level for r in grave if r.structure is s.structure]) for s in scores]
+    reasons = tuple(dict.fromkeys((*assessment.reasons, *map(_named, grave))))
     if len(reasons) > len(assessment.reasons) and assessment.verdict is Verdict.PASS:
         case = replace(case, verdict=Verdict.REVIEW, reason=reasons[0])
         assessment = replace(assessment, verdict=Verdict.REVIEW)
@@ -76,14 +79,22 @@ def _named(reading: DirectReading) -> str:
     return f"{reading.level} {noun}: {contradiction(reading)}"
 
 
-def _reasons(against: Sequence[DirectReading]) -> list[str]:
-    """Reasons to review the case."""
+def _grave(against: Sequence[DirectReading]) -> list[DirectReading]:
+    """Contradictions that are a reason to review their structure and the case."""
     found = []
     for structure in dict.fromkeys(r.structure for r in against):
         own = [r for r in against if r.structure is structure]
         if len(own) >= _SEVERAL or any(r.excess > _GROSS for r in own):
-            found += [_named(r) for r in own]
+            found += own
     return found
+
+
+def _structure(score: Score, levels: Sequence[str]) -> Score:
+    """A structure as a whole does not pass where it is gravely contradicted; scores of single levels stay."""
+    if score.structure is None or score.level or not levels or score.verdict is not Verdict.PASS:
+        return score
+    words = f"{NOUNS[score.structure]}: contradicted by the second reading at {', '.join(levels)}"
+    return replace(score, verdict=Verdict.REVIEW, reason=words)
 
 
 def _flagged(row: Measurement, words: str) -> Measurement:

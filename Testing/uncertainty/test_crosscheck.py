@@ -71,6 +71,16 @@ def test_a_gross_contradiction_or_several_make_the_case_one_to_review(readings) 
     assert after.scores[0].reason == after.reasons[0]
 
 
+def test_a_structure_that_is_gravely_contradicted_does_not_pass_as_a_whole() -> None:
+    before = assessed(score(""), score("", structure=Structure.CANAL), score("L4-L5"))
+    slight, gross = reading("L4-L5", 6.1, 8.9), reading("L4-L5", 6.0, 9.5)
+    for told, verdict in ((slight, Verdict.PASS), (gross, Verdict.REVIEW)):
+        _, after = with_cross_check((row("L4-L5", told.mask),), before, CrossCheck("m", "1", "x", "", (told,)))
+        _, discs, sac, level = after.scores
+        assert (discs.verdict, sac.verdict, level.verdict) == (verdict, Verdict.PASS, Verdict.REVIEW)
+        assert ("contradicted by the second reading at L4-L5" in discs.reason) == (verdict is Verdict.REVIEW)
+
+
 def test_levels_of_different_structures_do_not_add_up() -> None:
     check = CrossCheck("m", "1", "x", "", (reading("L3-L4", 6.0, 8.3), reading("L3-L4", 10.0, 12.3, WIDTH)))
     before = assessed(score("L3-L4"), score("L3-L4", structure=Structure.CANAL))
