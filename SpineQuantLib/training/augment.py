@@ -180,9 +180,7 @@ def _intensity(
     elif _chance(cfg.remap, rng):
         image = degrade.remap(image, rng)
     if _chance(0.5, rng):
-        low, high = image.min(), image.max()
-        unit = ((image - low) / (high - low).clamp_min(1e-3)).clamp(0, 1)
-        image = unit ** math.exp(uniform(-cfg.gamma, cfg.gamma, rng)) * (high - low) + low
+        image = degrade.bend_greys(image, cfg.gamma, rng)
     if _chance(cfg.motion, rng):
         image = degrade.move_patient(image, rng)
     if _chance(cfg.ghosts, rng):

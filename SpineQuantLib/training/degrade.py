@@ -12,6 +12,7 @@ from torch.nn import functional
 
 __all__ = [
     "add_ghosts",
+    "bend_greys",
     "coarse_pixels",
     "move_patient",
     "new_contrast",
@@ -87,6 +88,13 @@ def remap(image: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
     low = at.floor().long()
     out = values[low] + (at - low) * (values[low + 1] - values[low])
     return standardise(out, image > image.min() + 0.1)
+
+
+def bend_greys(image: torch.Tensor, strength: float, rng: torch.Generator) -> torch.Tensor:
+    """The grey scale raised to a random exponent, at most e to the power of ``strength`` or its inverse."""
+    low, high = image.min(), image.max()
+    unit = ((image - low) / (high - low).clamp_min(1e-3)).clamp(0, 1)
+    return unit ** math.exp(uniform(-strength, strength, rng)) * (high - low) + low
 
 
 def new_contrast(image: torch.Tensor, target: torch.Tensor, rng: torch.Generator) -> torch.Tensor:

@@ -103,9 +103,7 @@ def _intensity(image: torch.Tensor, slice_mm: float, views: ViewConfig, rng: tor
     if _chance(views.remap, rng):
         image = degrade.remap(image, rng)
     elif _chance(0.5, rng):
-        low, high = image.min(), image.max()
-        unit = ((image - low) / (high - low).clamp_min(1e-3)).clamp(0, 1)
-        image = unit ** math.exp(uniform(-views.gamma, views.gamma, rng)) * (high - low) + low
+        image = degrade.bend_greys(image, views.gamma, rng)
     if _chance(views.bias, rng):
         image = degrade.shade(image, uniform(0, views.bias_strength, rng), rng)
     if _chance(views.thick, rng):
