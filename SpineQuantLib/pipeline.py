@@ -27,6 +27,7 @@ from .models.crosscheck import cross_check
 from .models.store import DEFAULT_MODEL
 from .report.ranges import load_tables, person_of, references_for, unused_rows
 from .segment.inference import ask_committee
+from .segment.second_look import levels_to_see_again, look_again
 from .segment.spine import name_spine
 from .uncertainty.assess import assess
 from .uncertainty.calibration import Calibration, OtherWeightsError, read_calibration
@@ -177,6 +178,12 @@ def _judge(volume: SpineVolume, committee: Committee, options: AnalyzeOptions, j
     journey.tell("name", "finding and naming levels")
     with clock.stage("name"):
         spine = name_spine(opinion, lowest_disc=options.lowest_disc)
+    if again := levels_to_see_again(spine):
+        names = ", ".join(level.name for level in again)
+        tell(f"a second look at {names}, with the disc turned level: it is steep, or a foramen was not seen")
+        with clock.stage("second look"):
+            opinion = look_again(committee, image, opinion, again, tell)
+            spine = name_spine(opinion, lowest_disc=options.lowest_disc)
     journey.finish("name")
     journey.tell("measure", "measuring")
     array = sitk.GetArrayFromImage(image).astype(np.float32)

@@ -31,6 +31,8 @@ class CommitteeOpinion:
     embedding : np.ndarray or None
         float32 (features,): what the first member's encoder makes of the volume as a whole; None where it was not
         kept.
+    seen_again : tuple of str
+        Levels whose foramina were looked at a second time (:mod:`SpineQuantLib.segment.second_look`).
     """
 
     grid: Grid
@@ -38,6 +40,7 @@ class CommitteeOpinion:
     members: np.ndarray
     member_entropy: np.ndarray | None = None
     embedding: np.ndarray | None = None
+    seen_again: tuple[str, ...] = ()
 
 
 class Verdict(str, Enum):

@@ -12,7 +12,7 @@ from ..anatomy.structures import NetworkClass
 from ..case.grid import Grid
 from ..case.opinion import CommitteeOpinion
 from ..models.committee import Committee
-from ..segment.inference import ask_committee
+from ..segment.second_look import look
 from ..training.partial import bit
 from .sample import Sample
 
@@ -53,7 +53,7 @@ def opinion_of(committee: Committee, sample: Sample, path: Path, voxels: Path | 
     voxels : Path, optional
         ``.npz`` for the members' probabilities where the truth is known.
     """
-    if not path.is_file() or (voxels is not None and not voxels.is_file()):
+    if not _is_current(path) or (voxels is not None and not voxels.is_file()):
         known = _known(sample) if voxels is not None else None
         kept: list[np.ndarray] = []
 
@@ -61,7 +61,7 @@ def opinion_of(committee: Committee, sample: Sample, path: Path, voxels: Path | 
             if known is not None:
                 kept.append(probabilities[:, known].astype(np.float16))
 
-        opinion = ask_committee(committee, sample.as_image, witness=keep)
+        opinion = look(committee, sample.as_image, witness=keep)
         if voxels is not None and known is not None:
             target = sample.truths[0].target[known]
             classes = np.select([target == bit(c) for c in NetworkClass], list(NetworkClass)).astype(np.uint8)
@@ -69,6 +69,14 @@ def opinion_of(committee: Committee, sample: Sample, path: Path, voxels: Path | 
         _store(opinion, path)
     # What was stored is what counts, so that a study does not depend on where it was interrupted.
     return load_opinion(path)
+
+
+def _is_current(path: Path) -> bool:
+    """Whether an opinion is kept there, and of a time when levels were looked at a second time."""
+    if not path.is_file():
+        return False
+    with np.load(path, allow_pickle=False) as file:
+        return "seen_again" in file
 
 
 def _known(sample: Sample) -> np.ndarray:
@@ -117,6 +125,7 @@ def _store(opinion: CommitteeOpinion, path: Path) -> None:
         members=opinion.members[part],
         member_entropy=entropy[part[1:]],
         embedding=embedding,
+        seen_again=np.array(opinion.seen_again, dtype=str),
     )
 
 
@@ -135,4 +144,5 @@ def load_opinion(path: Path) -> CommitteeOpinion:
         entropy = np.zeros(grid.shape, np.float16)
         entropy[box] = file["member_entropy"]
         embedding = file["embedding"]
-    return CommitteeOpinion(grid, probabilities, members, entropy, embedding if embedding.size else None)
+        again = tuple(file["seen_again"].tolist()) if "seen_again" in file else ()
+    return CommitteeOpinion(grid, probabilities, members, entropy, embedding if embedding.size else None, again)

@@ -24,7 +24,7 @@ from ..case.grid import from_reading_order, to_reading_order
 from ..case.opinion import CommitteeOpinion, Score
 from ..case.spine import NamedSpine
 from ..models.committee import Committee
-from ..segment.inference import ask_committee
+from ..segment.second_look import look
 from ..segment.spine import name_spine
 from ..uncertainty.assess import assess
 from .collect import LabelledVolume
@@ -131,7 +131,7 @@ def propose(committee: Committee, volume: LabelledVolume, folder: Path) -> list[
     """
     native = sitk.ReadImage(str(volume.image))
     image = to_reading_order(sitk.Cast(native, sitk.sitkFloat32))
-    opinion = ask_committee(committee, image)
+    opinion = look(committee, image)
     spine = name_spine(opinion)
     scores = assess(opinion, spine).scores
     annotation = grow_annotation(opinion, spine, scores)

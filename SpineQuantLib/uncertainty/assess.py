@@ -74,6 +74,7 @@ def assess(
         _judged(score, t.name, thresholds)
         for t, score in zip(sac, score_objects(opinion, sac, temperatures), strict=True)
     ]
+    judged = [_seen_late(score, t.name, opinion) for t, score in zip([*single, *sac], judged, strict=True)]
     scored = sorted([*judged, *absent_objects(spine)], key=lambda score: _order(spine, score))
     structures = [_whole(whole[s], scored, thresholds) if s in whole else _unseen(s) for s in NOUNS]
     distance = _distance(opinion, calibration)
@@ -100,6 +101,14 @@ def assess(
 def _judged(score: Score, name: str, thresholds: Thresholds) -> Score:
     score = replace(score, verdict=thresholds.verdict(score))
     return replace(score, reason=thresholds.reason(score, name))
+
+
+def _seen_late(score: Score, name: str, opinion: CommitteeOpinion) -> Score:
+    """A foramen that was seen at a second look alone is never passed unread."""
+    if score.structure is not Structure.FORAMEN or score.level not in opinion.seen_again or score.reason:
+        return score
+    reason = f"{name}: seen at a second look, with the disc turned level; check its outline"
+    return replace(score, verdict=Verdict.REVIEW, reason=reason)
 
 
 def _whole(score: Score, objects: Sequence[Score], thresholds: Thresholds) -> Score:

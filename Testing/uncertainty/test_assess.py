@@ -88,6 +88,14 @@ def test_an_object_in_doubt_is_named_and_its_neighbours_are_not(labels):
     assert all(s.mean_dice == 1.0 for s in others)
 
 
+def test_foramina_seen_at_a_second_look_are_never_passed_unread(labels):
+    result = assess(replace(opinion_of(labels), seen_again=("L5-S1",)), spine_of(labels))
+    assert result.verdict is Verdict.REVIEW
+    late = [s for s in result.scores if s.verdict is Verdict.REVIEW and s.side is not None]
+    assert [(s.level, s.side) for s in late] == [("L5-S1", Side.RIGHT), ("L5-S1", Side.LEFT)]
+    assert all("second look" in s.reason for s in late)
+
+
 @pytest.mark.parametrize(("share", "verdict"), [(0.05, Verdict.REVIEW), (0.2, Verdict.PASS)])
 def test_a_case_passes_with_no_more_objects_in_doubt_than_is_usual(labels, share, verdict):
     opinion = opinion_of(labels)

@@ -18,7 +18,7 @@ from ...case.errors import UnsuitableError
 from ...case.grid import Grid, to_reading_order
 from ...case.spine import NamedSpine, Naming
 from ...models.committee import Committee
-from ...segment.inference import ask_committee
+from ...segment.second_look import look
 from ...segment.spine import name_spine
 
 __all__ = ["Prediction", "PredictionStore", "judge"]
@@ -53,7 +53,7 @@ class Prediction:
 def judge(committee: Committee, image: sitk.Image) -> Prediction:
     """Segment and name an image in reading order as ``analyze`` does."""
     began = time.monotonic()
-    opinion = ask_committee(committee, sitk.Cast(image, sitk.sitkFloat32))
+    opinion = look(committee, sitk.Cast(image, sitk.sitkFloat32))
     try:
         spine, problem = name_spine(opinion), ""
     except UnsuitableError as error:
