@@ -51,7 +51,7 @@ def box_index(tmp_path_factory) -> Path:
 def brightness_committee():
     """Every study asks the brightness committee instead of the networks."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("SpineQuantLib.studies.opinions.ask_committee", ask_brightness)
+        patch.setattr("SpineQuantLib.studies.opinions.look", ask_brightness)
         patch.setattr("SpineQuantLib.studies.harvest.embed_volume", embed_brightness)
         patch.setattr("SpineQuantLib.studies.harvest.load_committee", lambda *_: find_model())
         yield

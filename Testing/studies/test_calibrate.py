@@ -85,7 +85,7 @@ def test_what_is_kept_is_not_asked_again(calibrated, box_index, monkeypatch, tmp
     def refuse(*_args, **_kwargs):
         raise AssertionError("asked again")
 
-    monkeypatch.setattr("SpineQuantLib.studies.opinions.ask_committee", refuse)
+    monkeypatch.setattr("SpineQuantLib.studies.opinions.look", refuse)
     monkeypatch.setattr("SpineQuantLib.studies.harvest.embed_volume", refuse)
     config = failure_config(str(model), box_index, work, each=1, phantoms=0, jobs=0)
     path = study_failure(config, tmp_path)
