@@ -32,7 +32,7 @@ class Geometry:
     @classmethod
     def of(cls, kind: str, ras: np.ndarray) -> Geometry:
         """Geometry from an (n, 3) array of RAS millimetres."""
-        return cls(kind, tuple((float(r), float(a), float(s)) for r, a, s in np.asarray(ras, dtype=float)))
+        return cls(kind, tuple((r, a, s) for r, a, s in np.asarray(ras, dtype=float).tolist()))
 
     def size(self, unit: str) -> float | None:
         """What the geometry measures in a unit; None where it measures nothing in it.

@@ -19,7 +19,6 @@ from ..case.grid import lps_to_ras
 from ..case.measurement import Geometry, Measurement
 from ..case.spine import NamedSpine
 from .angles import coronal_angle, sagittal_angle, slope
-from .corners import corners_of
 from .frames import Frame, unit
 from .landmarks import Landmarks
 from .rows import CUT, NO_BORDER, Subject, few_slices, line
@@ -89,14 +88,13 @@ def _end(landmarks: Landmarks, name: str, which: int) -> _End | str:
     """An endplate of a vertebra, or why it has no angle."""
     if name not in landmarks.spine.vertebrae:
         return f"{name} is not in view"
-    frame, section = landmarks.frame(name), landmarks.section(name)
-    if frame is None or section is None:
+    frame, section, corners = landmarks.frame(name), landmarks.section(name), landmarks.corners(name)
+    if frame is None or section is None or corners is None:
         return f"{name} not seen"
     if section.cut:
         return f"{name} {CUT}"
     if frame.endplates is None:
         return f"too little of the endplates of {name} is seen"
-    corners = corners_of(section, np.array([0.0, 1.0]))
     ends = (corners.upper_back, corners.upper_front) if which is _UPPER else (corners.lower_back, corners.lower_front)
     return _End(name, frame, frame.endplates[which], section.plane.to_lps(np.array(ends)))
 

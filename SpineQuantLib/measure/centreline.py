@@ -106,23 +106,27 @@ def _recentre(field: Field, line: CentreLine) -> CentreLine:
     """Move the line onto the object's centroids around planes perpendicular to it."""
     width = _width(field)
     arc = line.arc
-    kept, centres, masses = [], [], []
-    for station in np.linspace(0.0, arc[-1], max(round(arc[-1] / width), 1) + 1):
-        n = min(int(np.searchsorted(arc, station, side="right")) - 1, len(arc) - 2)
-        share = (station - arc[n]) / (arc[n + 1] - arc[n])
-        point = line.points[n] + share * (line.points[n + 1] - line.points[n])
-        tangent = unit(line.tangents[n] + share * (line.tangents[n + 1] - line.tangents[n]))
-        relative = field.points - point
-        mass = field.weights * np.clip(1.0 - np.abs(relative @ tangent) / width, 0.0, None)
-        mass *= np.clip(_RADIUS - np.linalg.norm(relative, axis=1), 0.0, 1.0)
-        if mass.sum() > 0:
-            kept.append(station)
-            centres.append(mass @ field.points / mass.sum())
-            masses.append(mass.sum())
-    if len(kept) < 5:
+    stations = np.linspace(0.0, arc[-1], max(round(arc[-1] / width), 1) + 1)
+    before = np.minimum(np.searchsorted(arc, stations, side="right") - 1, len(arc) - 2)
+    share = ((stations - arc[before]) / (arc[before + 1] - arc[before]))[:, None]
+    places, tangents = (
+        values[before] + share * (values[before + 1] - values[before]) for values in (line.points, line.tangents)
+    )
+    tangents = np.stack([unit(tangent) for tangent in tangents])
+    # Most voxels are near few stations: those that are not are out after one product of matrices.
+    along = field.points @ tangents.T - (places * tangents).sum(axis=1)
+    voxel, station = np.nonzero(np.abs(along) < width)
+    near = field.points[voxel]
+    mass = field.weights[voxel] * (1.0 - np.abs(along[voxel, station]) / width)
+    mass *= np.clip(_RADIUS - np.linalg.norm(near - places[station], axis=1), 0.0, 1.0)
+    masses, *sums = (
+        np.bincount(station, weights, minlength=len(stations)) for weights in (mass, *(mass[:, None] * near).T)
+    )
+    kept = masses > 0
+    if kept.sum() < 5:
         return line
-    weights = np.minimum(np.array(masses) / np.median(masses), 1.0)
-    return _smooth(np.array(kept), np.array(centres), weights)
+    masses, centres = masses[kept], np.column_stack(sums)[kept] / masses[kept, None]
+    return _smooth(stations[kept], centres, np.minimum(masses / np.median(masses), 1.0))
 
 
 def trace(field: Field) -> CentreLine | None:

@@ -121,10 +121,10 @@ def _width(landmarks: Landmarks, subject: Subject, field: Field, flags: list[str
 
 def _index(landmarks: Landmarks, subject: Subject, height: Measurement, flags: list[str]) -> Measurement:
     above = split_level(subject.level)[0]
-    body = landmarks.section(above)
-    if body is None or body.cut or height.value is None:
+    body, corners = landmarks.section(above), landmarks.corners(above)
+    if body is None or corners is None or body.cut or height.value is None:
         return subject.absent(*_INDEX, f"depth of {above} not measured" if height.value else height.flag)
-    return subject.row(*_INDEX, height.value / length(body_depth(body)), flags=flags)
+    return subject.row(*_INDEX, height.value / length(body_depth(body, corners)), flags=flags)
 
 
 def _frobin(landmarks: Landmarks, subject: Subject, flags: list[str]) -> Measurement:

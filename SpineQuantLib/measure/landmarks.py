@@ -46,7 +46,9 @@ class Landmarks:
         self._values = dict(zip(names, values, strict=True))
         self._frames: dict[str, Frame | None] = {}
         self._sections: dict[str, Section | None] = {}
-        self._facing: dict[str, tuple[Section | None, Section | None]] = {}
+        self._beside: dict[str, tuple[Section | None, Section | None]] = {}
+        self._facing: dict[tuple[str, float], tuple[Plane | None, Corners | None, Corners | None]] = {}
+        self._upright: dict[str, Corners | None] = {}
 
     @cached_property
     def fields(self) -> dict[str, Field | None]:
@@ -108,6 +110,13 @@ class Landmarks:
             self._sections[name] = cut(field, frame.mid_sagittal) if found else None
         return self._sections[name]
 
+    def corners(self, name: str) -> Corners | None:
+        """Corners of a body in its own mid-sagittal plane; None where it is not seen."""
+        if name not in self._upright:
+            section = self.section(name)
+            self._upright[name] = corners_of(section, np.array([0.0, 1.0])) if section is not None else None
+        return self._upright[name]
+
     def facing(self, level: str, aside: float = 0.0) -> tuple[Plane | None, Corners | None, Corners | None]:
         """A level's sagittal plane, and the corners in it of the bodies above and below.
 
@@ -125,6 +134,11 @@ class Landmarks:
         above, below : Corners or None
             None where a body is not seen, or is cut by the field of view within the plane.
         """
+        if (level, aside) not in self._facing:
+            self._facing[level, aside] = self._face(level, aside)
+        return self._facing[level, aside]
+
+    def _face(self, level: str, aside: float) -> tuple[Plane | None, Corners | None, Corners | None]:
         frame, _ = self.frame_or_between(level)
         if frame is None:
             return None, None, None
@@ -137,10 +151,10 @@ class Landmarks:
 
     def bodies_beside(self, level: str) -> tuple[Section | None, Section | None]:
         """Outlines of the bodies above and below in the level's mid-sagittal plane."""
-        if level not in self._facing:
+        if level not in self._beside:
             frame, _ = self.frame_or_between(level)
-            self._facing[level] = self.bodies_in(level, frame.mid_sagittal) if frame is not None else (None, None)
-        return self._facing[level]
+            self._beside[level] = self.bodies_in(level, frame.mid_sagittal) if frame is not None else (None, None)
+        return self._beside[level]
 
     def bodies_in(self, level: str, plane: Plane) -> tuple[Section | None, Section | None]:
         """Outlines of the bodies above and below a level in a plane."""

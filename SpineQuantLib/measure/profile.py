@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .corners import corners_of
+from .corners import Corners
 from .section import Ends, Section
 
 __all__ = ["HEIGHT_NAMES", "INSET", "Profile", "body_depth"]
@@ -69,12 +69,11 @@ class Profile:
         return float(np.mean(lengths)), np.column_stack([u, v])
 
 
-def body_depth(section: Section) -> Ends:
+def body_depth(section: Section, corners: Corners) -> Ends:
     """Posterior and anterior end (2,) of the depth of a vertebral body, halfway up its mid-sagittal section.
 
-    Each is the mean of the corners of the two endplates along the AP axis.
+    Each is the mean of the section's corners of the two endplates along the AP axis.
     """
-    corners = corners_of(section, np.array([0.0, 1.0]))
     back, front = (corners.upper_back + corners.lower_back) / 2, (corners.upper_front + corners.lower_front) / 2
     middle = float(section.centroid[1])
     return np.array([back[0], middle]), np.array([front[0], middle])

@@ -14,20 +14,19 @@ from functools import cached_property
 import numpy as np
 from scipy import ndimage
 from scipy.spatial import ConvexHull, QhullError
-from skimage import measure as contouring
 
 from ..case.grid import Grid, lps_to_ras
 from ..case.measurement import Geometry
 from ..case.spine import NamedSpine
-from .slices import THICK, parts_of, refine
+from .outline import rings
+from .sampling import BORDER, JUST_BELOW, Sampler
+from .slices import THICK
 
 __all__ = ["BORDER", "THICK", "Ends", "Field", "Plane", "Section", "cut"]
 
 Ends = tuple[np.ndarray, np.ndarray]
 """Two points (2,) of a plane, in mm along its axes."""
 
-
-BORDER = 0.5
 _FAINT = 0.05
 """Share of a voxel below which it is left out of centroids: far tails of a probability are not anatomy."""
 _OVERSAMPLING = 3.0
@@ -113,24 +112,14 @@ class Field:
         return float(self.occupancy[inside].sum(dtype=float) * self.spacing.prod())
 
     @cached_property
-    def _parted(self) -> np.ndarray:
-        """Occupancy of the parts of each slice, and two empty slices before and after."""
-        return refine(np.pad(self.occupancy, ((2, 2), (0, 0), (0, 0))), self.spacing, self._parts)
-
-    @cached_property
-    def _parts(self) -> int:
-        return parts_of(self.spacing)
+    def sampler(self) -> Sampler:
+        """Reads the occupancy between voxels."""
+        return Sampler(self.occupancy, self.grid)
 
     @property
     def thick(self) -> bool:
         """Whether slices are thick against their pixels."""
         return bool(self.spacing[0] >= THICK * self.spacing[1:].min())
-
-    def sample(self, lps: np.ndarray) -> np.ndarray:
-        """Occupancy (…) at LPS millimetres (…, 3); zero outside the box."""
-        index = np.moveaxis(self.grid.to_index(lps), -1, 0)
-        index[0] = (index[0] + 2.5) * self._parts - 0.5
-        return ndimage.map_coordinates(self._parted, index, order=1, mode="grid-constant", cval=0.0)
 
     def outside_view(self, lps: np.ndarray) -> np.ndarray:
         """Whether LPS points (…, 3) lie beyond the outermost voxel centres of the whole volume."""
@@ -178,7 +167,8 @@ class Plane:
     @property
     def normal(self) -> np.ndarray:
         """Unit normal."""
-        return np.cross(self.u, self.v)
+        (a, b, c), (d, e, f) = self.u, self.v
+        return np.array([b * f - c * e, c * d - a * f, a * e - b * d])
 
     def to_lps(self, uv: np.ndarray) -> np.ndarray:
         """LPS millimetres (…, 3) of points (…, 2) in the plane."""
@@ -303,29 +293,22 @@ def cut(field: Field, plane: Plane, *, reach: float | None = None) -> Section | 
     Section or None
         None where the plane misses the object.
     """
-    axes = np.stack([plane.u, plane.v, plane.normal])
-    near = (field.points - plane.origin) @ axes.T
-    near = near[np.abs(near[:, 2]) <= np.linalg.norm(field.spacing)]
+    height = (field.points - plane.origin) @ plane.normal
+    near = (field.points[np.abs(height) <= np.linalg.norm(field.spacing)] - plane.origin) @ np.stack(
+        [plane.u, plane.v]
+    ).T
     if reach is not None:
-        near = near[np.abs(near[:, :2]).max(axis=1) <= reach]
+        near = near[np.abs(near).max(axis=1) <= reach]
     if not len(near):
         return None
     step = float(field.spacing.min()) / _OVERSAMPLING
     margin = float(field.spacing.max()) + step
-    low, high = near[:, :2].min(axis=0) - margin, near[:, :2].max(axis=0) + margin
+    low, high = near.min(axis=0) - margin, near.max(axis=0) + margin
     counts = np.clip(np.ceil((high - low) / step).astype(int) + 1, 2, _MAX_SAMPLES)
     us, vs = (np.linspace(low[n], high[n], counts[n]) for n in range(2))
-    values = field.sample(plane.to_lps(np.stack(np.meshgrid(us, vs, indexing="ij"), axis=-1)))
-    values = np.pad(values, 1)
+    values = np.pad(field.sampler.lattice(plane.origin + us[:, None] * plane.u, vs[:, None] * plane.v), 1)
     steps = np.array([us[1] - us[0], vs[1] - vs[0]])
-    # Just below one half: where two thick slices weigh the same, the border would lie on a plateau.
-    rings = contouring.find_contours(values, BORDER - 1e-4)
-    sections = []
-    for ring in rings:
-        if len(ring) < 4 or not np.array_equal(ring[0], ring[-1]):
-            continue
-        contour = low + (ring - 1) * steps
-        sections.append(Section(plane, contour, False))
+    sections = [Section(plane, low + (ring - 1) * steps, False) for ring in rings(values, JUST_BELOW) if len(ring) > 3]
     if not sections:
         return None
     best = max(sections, key=lambda s: s.area)

@@ -76,10 +76,10 @@ def measure_vertebra(landmarks: Landmarks, name: str) -> list[Measurement]:
 
 def _ends(landmarks: Landmarks, name: str) -> dict[str, Ends | None]:
     """Ends of heights and depth in the plane of the body's section; empty where it is not whole."""
-    section = landmarks.section(name)
-    if section is None or section.cut:
+    section, corners = landmarks.section(name), landmarks.corners(name)
+    if section is None or corners is None or section.cut:
         return {}
-    depth = body_depth(section)
+    depth = body_depth(section, corners)
     return {**Profile(section, float(depth[0][0]), float(depth[1][0])).heights, "depth": depth}
 
 
