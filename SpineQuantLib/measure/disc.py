@@ -173,25 +173,37 @@ def _depth(section: Section) -> Ends:
 
 def _margins(landmarks: Landmarks, level: str, section: Section, depth: Ends) -> tuple[float, float]:
     """Posterior and anterior margin along the section's AP axis."""
-    back, front = float(depth[0][0]), float(depth[1][0])
-    surfaces = _surfaces(section, back, front)
+    ends = _endplate_ends(landmarks, level, section)
+    if ends is None:
+        return float(depth[0][0]), float(depth[1][0])
+    # Not the ends of the depth: in the middle of its height a wedge is shorter than the endplates beside it.
+    back, front = section.extent(0)
+    inner = max(back, ends[0]), min(front, ends[1])
+    # Bodies that hardly cover the disc are no guide to where its margins are.
+    return inner if inner[1] - inner[0] > 0.6 * (front - back) else (back, front)
+
+
+def _endplate_ends(landmarks: Landmarks, level: str, section: Section) -> tuple[float, float] | None:
+    """Mean posterior and anterior end of the two endplates that face the disc; None where a body is not seen."""
+    _, above, below = landmarks.facing(level)
+    if above is not None and below is not None:
+        ends = (above.lower_back + below.upper_back) / 2, (above.lower_front + below.upper_front) / 2
+        return float(ends[0][0]), float(ends[1][0])
+    # A body that the field of view cuts has no midplane, but the end that faces the disc may be whole.
+    surfaces = _surfaces(section, *section.extent(0))
     if surfaces is None:
-        return back, front
+        return None
     corners = []
-    for name, surface, towards in zip(split_level(level), surfaces, (1.0, -1.0), strict=True):
-        field = landmarks.fields[name]
-        body = cut(field, section.plane) if field is not None else None
+    for body, surface, towards in zip(landmarks.bodies_beside(level), surfaces, (1.0, -1.0), strict=True):
         if body is None:
-            return back, front
+            return None
         beyond = towards * (body.contour[:, 1] - surface(body.contour[:, 0]))
         facing = body.contour[beyond <= _CORNER]
         if not len(facing):
-            return back, front
+            return None
         corners.append((facing[:, 0].min(), facing[:, 0].max()))
-    endplate_back, endplate_front = np.mean(corners, axis=0)
-    inner = max(back, float(endplate_back)), min(front, float(endplate_front))
-    # Bodies that hardly cover the disc are no guide to where its margins are.
-    return inner if inner[1] - inner[0] > 0.6 * (front - back) else (back, front)
+    back, front = np.mean(corners, axis=0)
+    return float(back), float(front)
 
 
 def _surfaces(section: Section, back: float, front: float) -> tuple[Polynomial, Polynomial] | None:

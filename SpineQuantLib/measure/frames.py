@@ -18,6 +18,8 @@ _STEEP = 0.6
 """Slope, in the object's frame, beyond which a surface is a wall and not an endplate (31°)."""
 _CENTRAL = 0.7
 """Share of the object's extent, around its centre, whose endplates set the frame; rims are rounded and lipped."""
+_LOWEST = 0.3
+"""Share of its height in the middle below which an object is not taken to fall at its rims: planes go on, rims end."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +29,7 @@ class Frame:
     Attributes
     ----------
     centre : np.ndarray
-        LPS millimetres: in the middle between the endplates, and of the object's mass across them.
+        LPS millimetres: in the middle between the endplates, and of the object's outline seen along ``up``.
     anterior, left, up : np.ndarray
         Orthogonal unit vectors in LPS; ``up`` is perpendicular to the plane that halves the angle between the
         endplates.
@@ -63,12 +65,25 @@ def _perpendicular(vector: np.ndarray, axis: np.ndarray) -> np.ndarray:
     return unit(vector - (vector @ axis) * axis)
 
 
-def _covariance(field: Field) -> np.ndarray:
-    """(3, 3) covariance of the mass in mm², voxels counted as boxes so that a single slice has some depth."""
-    relative = field.points - field.centroid
-    spread = (relative * field.weights[:, None]).T @ relative / field.weights.sum()
+def _covariance(field: Field, weights: np.ndarray) -> np.ndarray:
+    """(3, 3) covariance in mm² of weighted voxels, counted as boxes so that a single slice has some depth."""
+    share = weights / weights.sum()
+    relative = field.points - share @ field.points
+    spread = (relative * share[:, None]).T @ relative
     directions = np.array(field.grid.directions)
     return spread + directions.T @ np.diag(field.spacing**2 / 12.0) @ directions
+
+
+def _footprint(field: Field, frame: Frame, planes: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+    """(n,) weights of the voxels so that every place of the footprint counts alike, however high the object is there.
+
+    A disc that is higher on one side has its mass on that side, and the long axis of its mass turns with it; those of
+    its outline, seen from above, do not.
+    """
+    relative = field.points - frame.centre
+    u, v = relative @ frame.anterior, relative @ frame.left
+    a, b, c = planes[0] - planes[1]
+    return field.weights / np.maximum(a * u + b * v + c, _LOWEST * max(float(c), 1e-3))
 
 
 def _first_up(covariance: np.ndarray, hint: np.ndarray, flat: bool) -> np.ndarray:
@@ -122,7 +137,7 @@ def _endplates(field: Field, frame: Frame, level_only: bool) -> tuple[np.ndarray
     axes = np.stack([frame.anterior, frame.left, frame.up])
     relative = (field.points - frame.centre) @ axes.T
     low, high = relative.min(axis=0), relative.max(axis=0)
-    middle, half = (low + high) / 2, (high - low) / 2
+    middle, half = (low + high) / 2, np.maximum((high - low) / 2, 1e-6)
     pad = float(field.spacing.max())
     step = float(field.spacing.min()) / 2
     us, vs = (np.linspace(middle[n] - _CENTRAL * half[n], middle[n] + _CENTRAL * half[n], 25) for n in (0, 1))
@@ -162,6 +177,20 @@ def _endplates(field: Field, frame: Frame, level_only: bool) -> tuple[np.ndarray
     return _fit_plane(u[full], v[full], top[full]), lower
 
 
+def _expected_left(centre: np.ndarray, behind: np.ndarray | None, up: np.ndarray) -> np.ndarray:
+    """Left as it is if the front lies opposite of what is behind; the patient's own where nothing is."""
+    front = _perpendicular(centre - behind, up) if behind is not None else np.zeros(3)
+    return np.cross(up, front) if front.any() else LEFT
+
+
+def _halfway(point: np.ndarray, frame: Frame, planes: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+    """The point moved along the frame's up axis until it lies halfway between the endplates."""
+    place = point - frame.centre
+    a, b, c = (planes[0] + planes[1]) / 2
+    u, v, w = place @ frame.anterior, place @ frame.left, place @ frame.up
+    return point + (a * u + b * v + c - w) * frame.up
+
+
 def estimate(
     field: Field,
     up_hint: np.ndarray,
@@ -193,16 +222,14 @@ def estimate(
         Whether ``up`` is the normal of the upper endplate alone, as of the sacrum: where S1 ends below is no endplate,
         and a bisector would turn away from the one it has.
     """
-    covariance = _covariance(field)
+    covariance = _covariance(field, field.weights)
     up = _first_up(covariance, up_hint, flat)
     centre = field.centroid
-    expected = LEFT
     tilts: tuple[np.ndarray, np.ndarray] | None = None
     # The middle of what a narrow field of view leaves of an object says nothing about where its front is.
-    if behind is not None and not cut_sideways:
-        front = _perpendicular(centre - behind, up)
-        expected = np.cross(up, front) if front.any() else LEFT
+    before = behind if not cut_sideways else None
     for _ in range(4):
+        expected = _expected_left(centre, before, up)
         left = _lateral(covariance, up, expected, not cut_sideways)
         frame = Frame(centre, np.cross(left, up), left, up)
         planes = _endplates(field, frame, upper_counts)
@@ -210,12 +237,17 @@ def estimate(
             return Frame(centre, frame.anterior, left, up, tilts)
         upper, lower = (unit(-a * frame.anterior - b * left + up) for a, b, _ in planes)
         tilts = upper, lower
-        centre = centre + up * (planes[0][2] + planes[1][2]) / 2
+        if upper_counts:
+            centre = centre + up * (planes[0][2] + planes[1][2]) / 2
+        else:
+            weights = _footprint(field, frame, planes)
+            covariance = _covariance(field, weights)
+            centre = _halfway(weights @ field.points / weights.sum(), frame, planes)
         turned = upper if upper_counts else unit(upper + lower)
         if turned @ up_hint < 0.5 or turned @ up > 1 - 1e-6:
             break
         up = turned
-    left = _lateral(covariance, up, expected, not cut_sideways)
+    left = _lateral(covariance, up, _expected_left(centre, before, up), not cut_sideways)
     if cut_sideways and behind is not None:
         centre = centre + ((behind - centre) @ left) * left
     return Frame(centre, np.cross(left, up), left, up, tilts)
