@@ -33,6 +33,8 @@ _STEEP = np.deg2rad(45.0)
 """Slope from which a level is looked at again although its foramina were found; training volumes have up to 44°."""
 _MOST = 3
 """Levels looked at again at most, the lowest first: a volume in which more is missing is no matter of slopes."""
+_CRUMB = 10
+"""Voxels below which an object shows no slope, and does not count as found."""
 _UNDONE = (8.0, 16.0)
 """Slips in mm that are undone, what lies above moved backwards along the disc against what lies below."""
 _BAND = 6.0
@@ -91,7 +93,8 @@ def levels_to_see_again(spine: NamedSpine) -> tuple[Level, ...]:
     tuple of Level
         The lowest first; at most three.
     """
-    present = set(np.unique(spine.labels).tolist())
+    values, counts = np.unique(spine.labels, return_counts=True)
+    present = set(values[counts >= _CRUMB].tolist())
     pairs = list(zip(spine.vertebrae, spine.vertebrae[1:], spine.levels, strict=False))
     lacking = [[side for side in Side if foramen_value(upper, side) not in present] for upper, _, _ in pairs]
     shown = [n for n, sides in enumerate(lacking) if len(sides) < len(Side)]
