@@ -97,6 +97,7 @@ class SpineQuantWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def setup(self) -> None:
         """Build the panel when the user opens the module for the first time."""
+        from SpineQuantPanel.acceptance import Acceptance
         from SpineQuantPanel.correct_section import CorrectSection
         from SpineQuantPanel.findings_section import FindingsSection
         from SpineQuantPanel.input_section import InputSection
@@ -114,8 +115,10 @@ class SpineQuantWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.runSection = RunSection(self.ui, self.logic, self.submit)
         self.findingsSection = FindingsSection(self.ui, self._onFinding)
         self.measurementsSection = MeasurementsSection(self.ui, self.logic)
+        self.acceptance = Acceptance(self.logic, lambda case: case is self.case, self._onWritten, self.runSection.note)
         self.correctSection = CorrectSection(
             self.ui,
+            self.acceptance,
             self._onChanged,
             lambda: self.findingsSection.current,
             self.measurementsSection.selectedKey,
@@ -264,6 +267,7 @@ class SpineQuantWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def _onTimer(self) -> None:
         self.inputSection.poll()
         self.correctSection.tick()
+        self.correctSection.poll()
         if self._seen != self._sight():
             self._onParameters()
         if self.logic.queue is None:
@@ -283,7 +287,7 @@ class SpineQuantWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             volumeNode = self.logic.finish(entry)
             if volumeNode is None:
                 return
-            if self.case is not None and self.case.review.changed:
+            if self.case is not None and (self.case.review.changed or self.acceptance.writing):
                 # Never in the way of a reader who is in the middle of a correction.
                 self.runSection.note(_("Ready, open it when you like: ") + str(entry.result.folder))
             else:
@@ -326,6 +330,11 @@ class SpineQuantWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def _onFinding(self, _finding) -> None:
         self.correctSection.refresh()
+
+    def _onWritten(self) -> None:
+        """An accepted case is on disk, or could not be written."""
+        self.correctSection.reread()
+        self._onChanged()
 
     def _onChanged(self) -> None:
         self.findingsSection.refresh()

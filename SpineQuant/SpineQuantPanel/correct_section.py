@@ -19,14 +19,16 @@ class CorrectSection:
     """The fifth section of the panel.
 
     :param ui: widgets of the form by name.
+    :param acceptance: writes accepted cases.
     :param changed: called when numbers have changed.
     :param finding: returns the finding that the reader chose, or None.
     :param row: returns the key of the row that the reader chose, or nothing.
     :param opened: opens a case folder in the panel.
     """
 
-    def __init__(self, ui, changed, finding, row, opened) -> None:
-        self.ui, self._changed, self._finding, self._row, self._open = ui, changed, finding, row, opened
+    def __init__(self, ui, acceptance, changed, finding, row, opened) -> None:
+        self.ui, self._acceptance, self._changed = ui, acceptance, changed
+        self._finding, self._row, self._open = finding, row, opened
         self.case, self.worklist = None, None
         self._observed = []
         self._moved, self._painted = {}, False
@@ -75,8 +77,8 @@ class CorrectSection:
     def refresh(self) -> None:
         """Show what can be done now."""
         ui, case = self.ui, self.case
+        writing = self._acceptance.writing
         for widget in (
-            ui.acceptButton,
             ui.renameButton,
             ui.renameComboBox,
             ui.resetButton,
@@ -85,7 +87,10 @@ class CorrectSection:
             ui.discButton,
         ):
             widget.enabled = case is not None and not self._busy
-        ui.openCaseButton.enabled = ui.openFolderButton.enabled = not self._busy
+        ui.acceptButton.enabled = case is not None and not self._busy and not writing
+        # Not to another case before this one is safe.
+        stay = self._busy or writing
+        ui.openCaseButton.enabled = ui.openFolderButton.enabled = not stay
         ui.undoButton.enabled = case is not None and case.review.can_undo and not self._busy
         ui.redoButton.enabled = case is not None and case.review.can_redo and not self._busy
         ui.doneButton.enabled = self._painting
@@ -93,10 +98,13 @@ class CorrectSection:
         for edit in reversed(case.review.history if case is not None else ()):
             what = edit.what[:1].upper() + edit.what[1:]
             ui.historyList.addItem(f"{what} · {edit.rater}" if edit.rater else what)
-        ui.acceptButton.text = _("Accept case with changes") if case and case.review.changed else _("Accept case")
+        if writing:
+            ui.acceptButton.text = _("Writing: ") + (self._acceptance.words or _("starting"))
+        else:
+            ui.acceptButton.text = _("Accept case with changes") if case and case.review.changed else _("Accept case")
         more = self.worklist is not None
-        ui.previousButton.enabled = more and self.worklist.position > 0 and not self._busy
-        ui.nextButton.enabled = more and self.worklist.position + 1 < len(self.worklist.items) and not self._busy
+        ui.previousButton.enabled = more and self.worklist.position > 0 and not stay
+        ui.nextButton.enabled = more and self.worklist.position + 1 < len(self.worklist.items) and not stay
         ui.worklistLabel.text = self.worklist.words if more else ""
         self.tick()
 
@@ -105,6 +113,11 @@ class CorrectSection:
         from SpineQuantLib.job.remaining import duration
 
         self.ui.timeLabel.text = duration(time.monotonic() - self._began) if self.case is not None else "–"
+
+    def poll(self) -> None:
+        """Show how far writing an accepted case is."""
+        if self._acceptance.poll():
+            self.refresh()
 
     def onRater(self, name: str) -> None:
         """Remember the name, and write it into what is changed from now on."""
@@ -147,17 +160,19 @@ class CorrectSection:
             self._painted = True
             self._timer.start()
 
-    def follow(self) -> None:
-        """Let the numbers follow what was touched."""
+    def follow(self) -> bool:
+        """Let the numbers follow what was touched; returns whether all of it counts."""
         moved, painted = self._moved, self._painted
         self._moved, self._painted = {}, False
         if self.case is None or not self.case.present:
-            return
+            return True
+        counts = True
         for node_id, node in moved.items():
             if slicer.mrmlScene.GetNodeByID(node_id) is node:
-                self._do(lambda node=node: self.case.line_moved(node), _("The line does not count so."))
+                counts &= self._do(lambda node=node: self.case.line_moved(node), _("The line does not count so."))
         if painted:
-            self._do(self.case.mask_edited, _("The numbers do not follow this drawing."))
+            counts &= self._do(self.case.mask_edited, _("The numbers do not follow this drawing."))
+        return counts
 
     def _do(self, action, complaint: str) -> bool:
         """One edit: the scene shows it afterwards, and what it shows is no edit of its own."""
@@ -223,20 +238,13 @@ class CorrectSection:
         if not rater:
             slicer.util.infoDisplay(_("Write your name first: the case says who has accepted it."))
             return
-        self.follow()
-
-        def progress(event) -> None:
-            self.ui.acceptButton.text = _("Writing: ") + (event.message or event.stage)
-            # Shown, but deaf: a click on another case in the middle of writing this one must not count.
-            slicer.app.processEvents(qt.QEventLoop.ExcludeUserInputEvents)
-
-        self._busy = True
+        if not self.follow():
+            return  # what was drawn last does not count; the reader has just been told
+        with told(_("The case could not be written.")):
+            self._acceptance.begin(self.case, rater)
         self.refresh()
-        self._busy = False
-        if self._do(lambda: self.case.accept(rater, progress), _("The case could not be written.")):
-            self._reread()
 
-    def _reread(self) -> None:
+    def reread(self) -> None:
         """The list says who has accepted the case."""
         from SpineQuantLib.panel.worklist import Worklist
 
@@ -374,7 +382,8 @@ class CorrectSection:
         self._step(1)
 
     def close(self) -> None:
-        """Let everything go."""
+        """Let everything go; a case that is being written is finished."""
+        self._acceptance.finish()
         self._letGo()
         self.case = None
         if self._editor is not None:

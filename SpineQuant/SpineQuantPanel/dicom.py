@@ -30,6 +30,19 @@ def dicomFiles(volumeNode) -> tuple[list[Path], str]:
     return [Path(file) for file in files], ""
 
 
+def filesOfCase(case) -> list[Path]:
+    """The DICOM images that a case was analysed from, as Slicer's database has them now.
+
+    :returns: The files; none for a case that does not come from DICOM, or where the database does not know them.
+    """
+    database = getattr(slicer, "dicomDatabase", None)
+    series = str(case.result.input.dicom.get("SeriesInstanceUID") or "")
+    if case.result.input.format != "DICOM" or not series or database is None or not database.isOpen:
+        return []
+    files = [Path(file) for file in database.filesForSeries(series)]
+    return files if all(file.is_file() for file in files) else []
+
+
 def intoDatabase(case) -> int:
     """Put a case's SEG and SR into Slicer's DICOM database.
 

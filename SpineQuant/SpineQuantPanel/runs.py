@@ -25,7 +25,7 @@ class Runs:
 
     def __init__(self) -> None:
         self.queue = None
-        self._engine = None
+        self._engine = self._desk = None
         self._python = ""
         self._marks = {}
         self._taken = []
@@ -45,6 +45,17 @@ class Runs:
         if self._engine is None:
             self._engine = Engine(self.interpreter(self._python), slicer.util.startupEnvironment())
         return self._engine
+
+    @property
+    def desk(self):
+        """The engine that writes accepted cases: in Slicer's own Python, which can whatever the networks' one lacks."""
+        from SpineQuantLib.job.engine import Engine
+
+        if not self._python:
+            return self.engine
+        if self._desk is None:
+            self._desk = Engine(self.interpreter(), slicer.util.startupEnvironment())
+        return self._desk
 
     def setEngine(self, python: str) -> None:
         """Choose the engine's Python; a process of another one ends when it is idle."""
@@ -163,11 +174,9 @@ class Runs:
 
     def poll(self) -> list:
         """Move the queue on; returns entries with what was said since the last call. Never waits."""
-        if self.queue is None:
-            return []
-        if self._engine is not None:
-            self._engine.rest()
-        return self.queue.poll()
+        for engine in filter(None, (self._engine, self._desk)):
+            engine.rest()
+        return self.queue.poll() if self.queue is not None else []
 
     @staticmethod
     def words(entry, event) -> str:
@@ -201,9 +210,21 @@ class Runs:
         if self.queue is not None:
             self.queue.close()
             self.queue = None
-        if self._engine is not None:
-            self._engine.close()
-            self._engine = None
+        for engine in filter(None, (self._engine, self._desk)):
+            engine.close()
+        self._engine = self._desk = None
+
+    def accept(self, signed, files=()):
+        """Have an accepted case written by a child; poll the run that is returned.
+
+        :param signed: What :meth:`SpineQuantLib.review.case_review.CaseReview.sign` returned.
+        :param files: The DICOM images that were analysed, where they are now.
+        :returns: The run.
+        :raises SpineQuantError: if there is no room for what the child needs.
+        """
+        from SpineQuantLib.job.accept_run import AcceptRun
+
+        return AcceptRun(signed, self.desk, files=files, scratch=Path(slicer.app.temporaryPath))
 
     def finish(self, entry):
         """Let go of an entry that has ended.

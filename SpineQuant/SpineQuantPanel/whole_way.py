@@ -53,6 +53,7 @@ def steps(panel, volumeNode):
     name, panel.ui.raterLineEdit.text = panel.ui.raterLineEdit.text, "SpineQuantTest"
     panel.ui.acceptButton.click()
     panel.ui.raterLineEdit.text = name
+    wait(lambda: not panel.acceptance.writing, 120.0)
     assert not panel.case.review.changed
 
     yield "Export"

@@ -56,7 +56,13 @@ def _filled(array: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def write_borders(
-    labels: np.ndarray, occupancy: dict[Structure, np.ndarray], grid: Grid, native: sitk.Image, path: Path
+    labels: np.ndarray,
+    occupancy: dict[Structure, np.ndarray],
+    grid: Grid,
+    native: sitk.Image,
+    path: Path,
+    *,
+    compressed: bool = True,
 ) -> None:
     """Write labels, soft borders and geometry.
 
@@ -72,6 +78,8 @@ def write_borders(
         The input on its own grid; its geometry is kept, not its voxels.
     path : Path
         File to write.
+    compressed : bool
+        Whether it shall be small rather than quickly written.
     """
     arrays: dict[str, np.ndarray] = {
         "version": np.array(_VERSION),
@@ -88,7 +96,7 @@ def write_borders(
         start, box = _filled(soft)
         arrays[f"{structure}_start"] = start
         arrays[f"{structure}_box"] = box.astype(np.float32)
-    np.savez_compressed(path, **arrays)
+    (np.savez_compressed if compressed else np.savez)(path, **arrays)
 
 
 def read_borders(path: Path) -> Borders:

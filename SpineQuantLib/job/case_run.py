@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import sys
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..case.errors import EngineError, OutputError
+from ..images.gather import gathered
 from .engine import WORKER, Engine
 from .events import JobEvent, ResultEvent
 from .request import JobRequest
@@ -66,7 +66,7 @@ class CaseRun:
         name = re.sub(r"[^\w.-]+", "_", name).strip("._") or "volume"
         self._folder = Path(tempfile.mkdtemp(prefix="SpineQuant-", dir=scratch))
         try:
-            source = _gather(files, self._folder / name) if files else self._written(write, name)
+            source = gathered(files, self._folder / name) if files else self._written(write, name)
         except BaseException:
             self._remove()
             raise
@@ -126,21 +126,6 @@ class CaseRun:
 
     def _remove(self) -> None:
         shutil.rmtree(self._folder, ignore_errors=True)
-
-
-def _gather(files: Sequence[Path], folder: Path) -> Path:
-    """The files in a folder of their own: linked where the disk can, copied where it cannot."""
-    try:
-        folder.mkdir()
-        for n, file in enumerate(files):
-            target = folder / f"{n:05}.dcm"
-            try:
-                os.link(file, target)
-            except OSError:
-                shutil.copyfile(file, target)
-    except OSError as error:
-        raise OutputError(f"the DICOM files cannot be gathered in {folder}: {error.strerror or error}") from error
-    return folder
 
 
 def _free(parent: Path, name: str) -> Path:

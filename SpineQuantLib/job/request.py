@@ -9,7 +9,7 @@ from typing import Any
 
 from ..case.errors import ExitCode, SpineQuantError
 
-__all__ = ["JobRequest", "RequestError"]
+__all__ = ["AcceptRequest", "JobRequest", "RequestError", "read_request"]
 
 
 class RequestError(SpineQuantError):
@@ -80,12 +80,7 @@ class JobRequest:
         RequestError
             When the text is no JSON object, or a key is unknown, missing, or of the wrong type.
         """
-        try:
-            values = json.loads(text)
-        except ValueError as error:
-            raise RequestError(f"The request is not JSON: {error}") from error
-        if not isinstance(values, dict):
-            raise RequestError("The request is not a JSON object.")
+        values = _object(text)
         known = {field.name: str(field.type) for field in fields(cls)}
         if unknown := sorted(values.keys() - known.keys()):
             raise RequestError(f"The request asks for what does not exist: {', '.join(unknown)}.")
@@ -111,11 +106,85 @@ class JobRequest:
         RequestError
             When the file cannot be read or holds no valid request.
         """
-        try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise RequestError(f"The request {path} cannot be read: {error}") from error
-        return cls.from_json(text)
+        return cls.from_json(_text(path))
+
+
+@dataclass(frozen=True)
+class AcceptRequest:
+    """A corrected case whose folder is to be written again.
+
+    Attributes
+    ----------
+    draft : Path
+        What the reader made of it, see :mod:`SpineQuantLib.review.draft`.
+    output : Path
+        The case folder.
+    stamp : str
+        Of that folder when the reader opened it.
+    files : tuple of Path
+        The DICOM images that were analysed, where they are now; empty where they are still where they were.
+    """
+
+    draft: Path
+    output: Path
+    stamp: str
+    files: tuple[Path, ...] = ()
+
+    def to_json(self) -> str:
+        """Return the request as JSON; :meth:`from_json` reads it back unchanged."""
+        values = {"draft": str(self.draft), "output": str(self.output), "stamp": self.stamp}
+        return json.dumps({_TASK: _ACCEPT, **values, "files": list(map(str, self.files))}, indent=1)
+
+    @classmethod
+    def from_json(cls, text: str) -> AcceptRequest:
+        """Read a request.
+
+        Raises
+        ------
+        RequestError
+            When the text is no JSON object, or a key is unknown, missing, or of the wrong type.
+        """
+        values = _object(text)
+        if values.pop(_TASK, "") != _ACCEPT or values.keys() != {field.name for field in fields(cls)}:
+            raise RequestError("The request does not say which case is to be written.")
+        *texts, files = (values[field.name] for field in fields(cls))
+        if not isinstance(files, list) or not all(isinstance(text, str) for text in (*texts, *files)):
+            raise RequestError("The request to write a case names something that is no text.")
+        draft, output, stamp = texts
+        return cls(Path(draft), Path(output), stamp, tuple(map(Path, files)))
+
+    def write(self, path: Path) -> None:
+        """Write the request to a file."""
+        path.write_text(self.to_json(), encoding="utf-8")
+
+
+def read_request(path: Path) -> JobRequest | AcceptRequest:
+    """Read a request of either kind from a file.
+
+    Raises
+    ------
+    RequestError
+        When the file cannot be read or holds no valid request.
+    """
+    text = _text(path)
+    return AcceptRequest.from_json(text) if _TASK in _object(text) else JobRequest.from_json(text)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RequestError(f"The request {path} cannot be read: {error}") from error
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        values = json.loads(text)
+    except ValueError as error:
+        raise RequestError(f"The request is not JSON: {error}") from error
+    if not isinstance(values, dict):
+        raise RequestError("The request is not a JSON object.")
+    return values
 
 
 def _as_paths(key: str, value: Any) -> Any:
@@ -124,6 +193,7 @@ def _as_paths(key: str, value: Any) -> Any:
     return Path(value) if key in _PATHS else value
 
 
+_TASK, _ACCEPT = "task", "accept"
 _PATHS = frozenset({"source", "output"})
 # A path travels as text; annotations are text because of the future import.
 _TYPES: dict[str, type | tuple[type, ...]] = {

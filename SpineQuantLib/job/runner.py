@@ -19,7 +19,7 @@ from ..case.errors import ExitCode
 from .child import ChildProcess, Stream, child_environment
 from .engine import WORKER, Engine
 from .events import EndEvent, ErrorEvent, JobEvent, NoteEvent, ResultEvent, parse_event
-from .request import JobRequest
+from .request import AcceptRequest, JobRequest
 
 __all__ = ["WORKER", "Job", "JobOutcome", "JobState", "run_job"]
 
@@ -77,7 +77,7 @@ class Job:
 
     Parameters
     ----------
-    request : JobRequest
+    request : JobRequest or AcceptRequest
         What to do.
     python : str or Path
         Interpreter that has the engine's packages.
@@ -94,7 +94,7 @@ class Job:
 
     def __init__(
         self,
-        request: JobRequest,
+        request: JobRequest | AcceptRequest,
         *,
         python: str | Path = sys.executable,
         worker: str = WORKER,

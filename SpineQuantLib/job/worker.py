@@ -1,4 +1,4 @@
-"""The child: reads a request, analyses the case, and says how far it is on standard output.
+"""The child: reads a request, analyses or writes the case, and says how far it is on standard output.
 
 Run as ``python -m SpineQuantLib.job.worker REQUEST``, or with ``--serve`` and then one path of a request a line on
 standard input, which keeps the networks loaded between cases. Standard output carries events alone; whatever libraries
@@ -22,19 +22,20 @@ from ..case.errors import EngineError, ExitCode, SpineQuantError
 from ..case.progress import ProgressEvent
 from ..case.result import CaseResult
 from .events import EndEvent, ErrorEvent, JobEvent, NoteEvent, ResultEvent, StageEvent
-from .request import JobRequest
+from .request import AcceptRequest, JobRequest, read_request
 
 __all__ = ["Analysis", "main", "serve", "work"]
 
-Analysis = Callable[[JobRequest, Callable[[ProgressEvent], None]], CaseResult]
-"""Analyses a request, calling back with its progress."""
+Request = JobRequest | AcceptRequest
+Analysis = Callable[[Request, Callable[[ProgressEvent], None]], CaseResult]
+"""Does what a request asks for, calling back with its progress."""
 
 _LAST_SECONDS = 5.0  # for an analysis that does not react when its parent is gone
 _DISTRIBUTIONS = {"skimage": "scikit-image", "jinja2": "Jinja2"}
 
 
-def work(request: JobRequest, analysis: Analysis, send: Callable[[JobEvent], None]) -> ExitCode:
-    """Analyse one request and tell its story.
+def work(request: Request, analysis: Analysis, send: Callable[[JobEvent], None]) -> ExitCode:
+    """Do what one request asks for, and tell its story.
 
     Parameters
     ----------
@@ -92,7 +93,7 @@ def serve(requests: Iterator[Path], analysis: Analysis, send: Callable[[JobEvent
     """
     for path in requests:
         try:
-            code = work(JobRequest.read(path), analysis, send)
+            code = work(read_request(path), analysis, send)
         except SpineQuantError as error:
             send(ErrorEvent(error.exit_code, str(error)))
             code = error.exit_code
@@ -102,9 +103,13 @@ def serve(requests: Iterator[Path], analysis: Analysis, send: Callable[[JobEvent
     return ExitCode.OK
 
 
-def _analyze(request: JobRequest, progress: Callable[[ProgressEvent], None]) -> CaseResult:
+def _analyze(request: Request, progress: Callable[[ProgressEvent], None]) -> CaseResult:
     # Imported here, so that a missing package of the engine is told as an event and not as a traceback.
     try:
+        if isinstance(request, AcceptRequest):
+            from ..review.draft import accept_draft
+
+            return accept_draft(request.draft, request.output, request.stamp, request.files, progress)
         from .. import pipeline
 
         return pipeline.analyze(
@@ -178,7 +183,7 @@ def main(arguments: list[str] | None = None) -> int:
             return serve(map(Path, iter(heard.get, None)), _analyze, send)
         if chosen.attached:
             _end_with_parent()
-        return work(JobRequest.read(chosen.request), _analyze, send)
+        return work(read_request(chosen.request), _analyze, send)
     except SpineQuantError as error:
         send(ErrorEvent(error.exit_code, str(error)))
         return error.exit_code

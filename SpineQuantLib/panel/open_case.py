@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from ..anatomy.structures import Side, Structure
 from ..case.errors import InputError, OutputError
 from ..case.measurement import Measurement
-from ..case.progress import ProgressEvent
 from ..review.case_review import CaseReview
 from ..scene.build import SceneNodes
 from ..scene.markups import measurement_keys, points_of
@@ -151,10 +149,6 @@ class OpenCase:
         if masks:
             show_segmentation(self.scene, self.nodes, self.result, self.review.native)
 
-    def accept(self, rater: str, progress: Callable[[ProgressEvent], None] | None = None) -> Path:
-        """Write the case folder again with what changed; see :meth:`CaseReview.accept`."""
-        return self.review.accept(rater, progress=progress)
-
     # What is looked at.
 
     def segment_for(self, structure: Structure, level: str, side: Side | None) -> str:
@@ -199,7 +193,9 @@ class OpenCase:
 
     def available(self) -> dict[str, Path]:
         """What can be exported: files of the case folder that are there."""
-        return {name: path for name, file in EXPORTS.items() if (path := self.folder / file).exists()}
+        # A folder for DICOM is there although nothing could be written into it.
+        paths = {name: self.folder / file for name, file in EXPORTS.items()}
+        return {name: path for name, path in paths.items() if path.is_file() or any(path.glob("*.dcm"))}
 
     def export(self, name: str, target: Path) -> Path:
         """Copy a file of the case; an HTML report takes its pictures along.

@@ -1,19 +1,107 @@
-"""What accepting a case needs besides its writers: was somebody faster, where are the images, what to keep."""
+"""An accepted case on its way to disk: was somebody faster, where are the images, what to keep."""
 
 from __future__ import annotations
 
 import hashlib
 import shutil
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..case.errors import InputError, SpineQuantError
+import SimpleITK as sitk
+
+from ..case.errors import InputError, OutputError, SpineQuantError
+from ..case.folder import new_case_folder
+from ..case.journey import Journey
+from ..case.progress import ProgressEvent
 from ..case.record import read_record
 from ..case.result import CaseResult, InputInfo
 from ..images.read import read_volume
-from .history import FILE_NAME
+from .history import FILE_NAME, write_corrections
+from .state import State
 
-__all__ = ["keep_strangers", "stamp", "with_sources"]
+__all__ = ["Signed", "check_unchanged", "keep_strangers", "stamp", "with_sources", "write_signed"]
+
+
+@dataclass(frozen=True, eq=False)
+class Signed:
+    """A case as a reader has accepted it, before it is written.
+
+    Attributes
+    ----------
+    before : State
+        What the reader saw.
+    after : State
+        The same with the acceptance, and the reader's name on edits that named nobody.
+    native : sitk.Image
+        The input volume on its own grid, with its own numbers.
+    folder : Path
+        Case folder that it was opened from.
+    stamp : str
+        :func:`stamp` of that folder when it was opened.
+    """
+
+    before: State
+    after: State
+    native: sitk.Image
+    folder: Path
+    stamp: str
+
+
+def write_signed(
+    signed: Signed,
+    target: Path | None = None,
+    *,
+    source: Path | None = None,
+    progress: Callable[[ProgressEvent], None] | None = None,
+) -> CaseResult:
+    """Write an accepted case; see :meth:`~SpineQuantLib.review.case_review.CaseReview.accept`.
+
+    Parameters
+    ----------
+    signed : Signed
+        The case.
+    target : Path, optional
+        Where to write; the case's own folder by default.
+    source : Path, optional
+        Where the DICOM images are now.
+    progress : callable, optional
+        Told about each step.
+
+    Returns
+    -------
+    CaseResult
+        The case as it was written.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written, or somebody else has changed the case's own folder meanwhile.
+    """
+    # Imported here: to open and correct a case nothing has to be drawn.
+    from ..writing import WRITING_SHARES, write_case
+
+    target = signed.folder if target is None else target
+    own = target.resolve() == signed.folder.resolve()
+    if own:
+        check_unchanged(target, signed.stamp)
+    with new_case_folder(target, overwrite=True) as part:
+        result = replace(signed.after.result, input=with_sources(signed.after.result, source))
+        write_corrections(signed.after, part / FILE_NAME)
+        result = write_case(result, signed.native, part, Journey(WRITING_SHARES, progress))
+        keep_strangers(target, part)
+        if own:
+            check_unchanged(target, signed.stamp)
+    return result
+
+
+def check_unchanged(folder: Path, before: str) -> None:
+    """Raise an OutputError where a case folder is not what its stamp says."""
+    if stamp(folder) != before:
+        raise OutputError(
+            f"{folder} was changed by somebody else since it was opened; accept into another folder, or open the "
+            "case again to see what they did"
+        )
 
 
 def stamp(folder: Path) -> str:
@@ -31,11 +119,15 @@ def with_sources(result: CaseResult, source: Path | None) -> InputInfo:
     info = result.input
     if info.format != "DICOM":
         return info
-    try:
-        found = read_volume(source or info.path, str(info.dicom.get("SeriesInstanceUID") or "") or None).info
-    except SpineQuantError:
-        return info
-    return replace(info, files=found.files, dicom=found.dicom) if found.sha256 == info.sha256 else info
+    series = str(info.dicom.get("SeriesInstanceUID") or "") or None
+    for place in filter(None, (source, info.path)):
+        try:
+            found = read_volume(place, series).info
+        except SpineQuantError:
+            continue
+        if found.sha256 == info.sha256:
+            return replace(info, files=found.files, dicom=found.dicom)
+    return info
 
 
 def keep_strangers(old: Path, part: Path) -> None:

@@ -13,17 +13,15 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..case.correction import Acceptance, Edit
-from ..case.errors import InputError, OutputError
-from ..case.folder import mend_case_folder, new_case_folder
-from ..case.journey import Journey
+from ..case.errors import InputError
+from ..case.folder import mend_case_folder
 from ..case.measurement import Measurement
 from ..case.opinion import Score
 from ..case.progress import ProgressEvent
+from ..case.record import read_record
 from ..case.result import CaseResult
 from ..report.ranges import with_ranges
-from ..writing import WRITING_SHARES, write_case
-from .accepting import keep_strangers, stamp, with_sources
-from .history import FILE_NAME, write_corrections
+from .accepting import Signed, stamp, write_signed
 from .levels import renamed_state, table_under_new_names
 from .lines import move_line, reset_rows
 from .masks import edited_spine, touched_values, voxels_of
@@ -359,37 +357,61 @@ class CaseReview:
         OutputError
             If it cannot be written, or somebody else has changed the folder meanwhile.
         """
+        signed = self.sign(rater)
+        target = Path(folder) if folder is not None else self.folder
+        write_signed(signed, target, source=source, progress=progress)
+        self.written(signed, target)
+        return target
+
+    def sign(self, rater: str) -> Signed:
+        """The present state as a rater accepts it, to be written here or by another process.
+
+        Nothing is written, and the case counts as changed until :meth:`written`. Edits that named nobody are the
+        rater's from now on.
+
+        Raises
+        ------
+        InputError
+            If there is no name.
+        """
         rater = rater.strip()
         if not rater:
             raise InputError("say who accepts the case")
-        target = Path(folder) if folder is not None else self.folder
-        self._check_unchanged(target)
-        state = self._signed(rater)
-        with new_case_folder(target, overwrite=True) as part:
-            result = replace(state.result, input=with_sources(state.result, source))
-            write_corrections(state, part / FILE_NAME)
-            write_case(result, self.native, part, Journey(WRITING_SHARES, progress))
-            keep_strangers(target, part)
-            self._check_unchanged(target)
-        self._opened = open_case(target)
-        self._stamp = stamp(target)
-        self._states[self._now] = self._saved = state
-        return target
-
-    def _signed(self, rater: str) -> State:
-        """The present state as accepted by a rater, who also made this session's edits that name nobody."""
-        state, now = self._state, time.monotonic()
         self.rater = rater
-        edits = tuple(edit if edit.rater else replace(edit, rater=rater) for edit in state.result.edits)
-        accepted = Acceptance(rater, _utc_now(), round(now - self._began, 1))
-        return replace(state, result=replace(state.result, edits=edits, accepted=accepted))
+        # In all states, because what is edited from now on may be signed by somebody else.
+        self._states = [_named(state, rater) for state in self._states]
+        accepted = Acceptance(rater, _utc_now(), round(time.monotonic() - self._began, 1))
+        after = replace(self._state, result=replace(self._state.result, accepted=accepted))
+        return Signed(self._state, after, self.native, self.folder, self._stamp)
 
-    def _check_unchanged(self, target: Path) -> None:
-        if target.resolve() == self.folder.resolve() and stamp(target) != self._stamp:
-            raise OutputError(
-                f"{target} was changed by somebody else since it was opened; accept into another folder, or open the "
-                "case again to see what they did"
-            )
+    def written(self, signed: Signed, folder: Path | None = None) -> None:
+        """Take note that a signed state is on disk. What was edited since then stays, and counts as changed.
+
+        Parameters
+        ----------
+        signed : Signed
+            From :meth:`sign`.
+        folder : Path, optional
+            Where it was written; the case's own folder by default.
+
+        Raises
+        ------
+        InputError
+            If the folder is not what was written.
+        """
+        folder = signed.folder if folder is None else folder
+        self._opened = OpenedCase(folder, signed.after, self.native, read_record(folder / "case.json"))
+        self._stamp = stamp(folder)
+        self._saved = signed.after
+        self._states = [signed.after if state is signed.before else state for state in self._states]
+
+
+def _named(state: State, rater: str) -> State:
+    """The state with a rater's name on edits that name nobody; the same state where there are none."""
+    if all(edit.rater for edit in state.result.edits):
+        return state
+    edits = tuple(edit if edit.rater else replace(edit, rater=rater) for edit in state.result.edits)
+    return replace(state, result=replace(state.result, edits=edits))
 
 
 def _utc_now() -> datetime:

@@ -13,16 +13,18 @@ import shutil
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
+from SpineQuantLib import writing
 from SpineQuantLib.case.errors import EngineError, OutputError
 from SpineQuantLib.case.progress import ProgressEvent
 from SpineQuantLib.case.record import read_record
 from SpineQuantLib.job import worker
-from SpineQuantLib.job.request import JobRequest
+from SpineQuantLib.job.request import AcceptRequest, JobRequest
 
 
 def without_networks() -> None:
@@ -38,8 +40,10 @@ def without_networks() -> None:
     pipeline.ask_committee = ask
 
 
-def analysis(request: JobRequest, progress: Callable[[ProgressEvent], None]) -> Any:
-    """What the real analysis would do, as the volume's name wants it."""
+def analysis(request: JobRequest | AcceptRequest, progress: Callable[[ProgressEvent], None]) -> Any:
+    """What the real analysis would do, as the volume's name wants it; accepted cases are written as ever."""
+    if isinstance(request, AcceptRequest):
+        return accept(request, progress)
     name = request.source.name
     print(f"process {os.getpid()} analyses {name}", file=sys.stderr, flush=True)
     if name.startswith("true"):
@@ -60,6 +64,21 @@ def analysis(request: JobRequest, progress: Callable[[ProgressEvent], None]) -> 
     record = read_record(request.output / "case.json")
     told = SimpleNamespace(verdict=record.verdict, reasons=record.reasons)
     return SimpleNamespace(input=SimpleNamespace(notes=(), remarks=("Also found: T1.",)), assessment=told)
+
+
+def accept(request: AcceptRequest, progress: Callable[[ProgressEvent], None]) -> Any:
+    """Write a case, without report; before, what the file PANEL_ACCEPT says: ``dies``, ``full``, or seconds to wait."""
+    place = Path(os.environ.get("PANEL_ACCEPT", "/nowhere"))
+    wanted = place.read_text(encoding="utf-8") if place.is_file() else "0"
+    if wanted == "dies":
+        os._exit(9)
+    if wanted == "full":
+        raise OutputError(f"cannot write {request.output}: the disk is full; free some space")
+    progress(ProgressEvent("files", 0.0, "writing masks and tables", 0.0))
+    time.sleep(float(wanted))
+    for name in ("write_report", "write_pdf", "write_workbook"):
+        setattr(writing, name, lambda *_: None)
+    return REAL(request, progress)
 
 
 REAL = worker._analyze

@@ -92,8 +92,9 @@ def desktop(able: None, tmp_path: Path) -> Iterator[Any]:
 
 
 @pytest.fixture
-def use_engine(finished: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], None]:
+def use_engine(finished: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[Any], None]:
     """Give a logic the engine without networks, in a real child process."""
+    monkeypatch.setenv("PANEL_ACCEPT", str(tmp_path / "accept"))
     monkeypatch.setenv("PANEL_CASE", str(finished / "case"))
     monkeypatch.setenv("PANEL_OPINION", str(finished / "opinion.npz"))
     monkeypatch.setenv("PYTHONPATH", str(ROOT / "Testing" / "host"))

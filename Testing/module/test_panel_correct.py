@@ -8,9 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from SpineQuantLib.case.record import read_record
-from SpineQuantLib.report.tables import read_measurements
-
 
 def row_of(panel, words: str):
     """The one row whose key holds all words."""
@@ -216,26 +213,6 @@ def test_to_take_the_sacrum_for_a_lumbar_vertebra_must_be_confirmed(desktop, ana
     desktop.answers.append(True)
     analysed.ui.renameButton.click()
     assert analysed.case.result.spine.vertebrae[-1] == "L5"
-
-
-def test_a_case_is_accepted_under_a_name(desktop, analysed):
-    row = row_of(analysed, "canal_L4-L5_AP-diameter")
-    drag(markup_of(desktop, analysed, row.key), 0, longer(row, 2.0))
-    analysed.ui.acceptButton.click()
-    assert "Write your name first" in desktop.messages.pop()[1]
-    analysed.ui.raterLineEdit.text = "M. Keller"
-    analysed.ui.acceptButton.click()
-    assert not desktop.messages
-    folder = analysed.case.folder
-    accepted = read_record(folder / "case.json").accepted
-    assert accepted.rater == "M. Keller"
-    assert accepted.seconds > 0
-    written = next(m for m in read_measurements(folder / "measurements.json") if m.key == row.key)
-    assert written.value == pytest.approx(row.value + 2.0, abs=1e-6)
-    assert written.automatic == row.value
-    assert analysed.ui.historyList.item(0).text().endswith("· M. Keller")
-    assert not analysed.case.review.changed
-    assert desktop.qt.QSettings().value("SpineQuant/Rater") == "M. Keller"
 
 
 def test_what_is_not_accepted_is_not_exported(desktop, analysed, tmp_path):

@@ -120,7 +120,7 @@ class Desktop:
         self._set(util, "pip_install", lambda what: self.installed.append(str(what).split()))
         for kind in ("info", "warning", "error"):
             self._set(util, f"{kind}Display", lambda text, *_, kind=kind, **__: self.messages.append((kind, str(text))))
-        for name in ("confirmOkCancelDisplay", "confirmYesNoDisplay"):
+        for name in ("confirmOkCancelDisplay", "confirmYesNoDisplay", "confirmRetryCloseDisplay"):
             self._set(util, name, self._confirm)
 
     def _logics(self) -> dict[str, Any]:
