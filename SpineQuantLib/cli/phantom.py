@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
@@ -14,17 +15,26 @@ from .telling import ProgressStyle, Teller, say_result
 __all__ = ["demo", "phantom"]
 
 
+class Region(str, Enum):
+    """Part of the spine that a phantom shows."""
+
+    LUMBAR = "lumbar"
+    THORACIC = "thoracic"
+    CERVICAL = "cervical"
+
+
 @app.command()
 def phantom(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for image, labels and true measurements.")],
     seed: Annotated[int, typer.Option(help="Seed of shape, contrast and noise.")] = 0,
+    region: Annotated[Region, typer.Option(help="Part of the spine in view.")] = Region.LUMBAR,
 ) -> None:
-    """Make a phantom MRI of a lumbar spine with exactly known truth."""
+    """Make a phantom MRI of a spine with exactly known truth: lumbar, thoracic or cervical."""
     import numpy as np
 
     from ..training.phantom import PhantomSpec, make_phantom, save_phantom
 
-    save_phantom(make_phantom(PhantomSpec.random(np.random.default_rng(seed))), output)
+    save_phantom(make_phantom(PhantomSpec.random(np.random.default_rng(seed), region.value)), output)
     ERR.print(f"phantom: {escape(str(output))}", soft_wrap=True)
 
 

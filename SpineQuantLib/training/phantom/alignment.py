@@ -18,6 +18,8 @@ from .skeleton import Body
 __all__ = ["between_endplates", "true_alignment"]
 
 _SLIP = "posterior corners, supine"
+_UPPER_TO_LOWER = {"from_lower": False, "to_lower": True}
+_LOWER_TO_LOWER = {"from_lower": True, "to_lower": True}
 
 
 def _normal(body: Body, lower: bool) -> np.ndarray:
@@ -57,8 +59,15 @@ def true_alignment(bodies: Sequence[Body], upright: np.ndarray) -> Iterator[Meas
     if {"L1", "S1"} <= seen.keys():
         angle = between_endplates(seen["L1"], seen["S1"], from_lower=False, to_lower=False)
         yield row("L1-S1", "lordosis", "Cobb", angle)
+    if {"T4", "T12"} <= seen.keys():
+        yield row("T4-T12", "thoracic kyphosis", "Cobb", -between_endplates(seen["T4"], seen["T12"], **_UPPER_TO_LOWER))
+    if {"C2", "C7"} <= seen.keys():
+        yield row("C2-C7", "cervical lordosis", "Cobb", between_endplates(seen["C2"], seen["C7"], **_LOWER_TO_LOWER))
     pairs = [(a, b) for a, b in itertools.pairwise(bodies)]
     for above, below in pairs:
+        if above.dens:
+            # C2 has no upper endplate.
+            continue
         angle = between_endplates(above, below, from_lower=False, to_lower=False)
         yield row(f"{above.name}-{below.name}", "segmental angle", "upper endplates", angle)
     if "S1" in seen:
@@ -66,7 +75,7 @@ def true_alignment(bodies: Sequence[Body], upright: np.ndarray) -> Iterator[Meas
         level = left - (left @ upright) * upright
         angle = _angle(upright, _normal(seen["S1"], False), level)
         yield row("S1", "sacral slope", "supine, to the scanner's axial plane", angle)
-    yield from _coronal([b for b in bodies if b.name != "S1"], row)
+    yield from _coronal([b for b in bodies if b.name != "S1" and not b.dens], row)
     for above, below in pairs:
         plate = below.rim(lower=False, behind=False) - below.rim(lower=False, behind=True)
         step = above.rim(lower=True, behind=True) - below.rim(lower=False, behind=True)

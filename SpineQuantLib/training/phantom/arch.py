@@ -10,7 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from .frames import Sampler
+from .proportions import SIZES, UPPER
+from .rods import Rod, rods_corners, rods_depth
 from .skeleton import Body
+from .upper_arch import UPPER_PEDICLES, upper_rods
 
 __all__ = ["Pedicle", "arch_corners", "arch_depth", "pedicle"]
 
@@ -40,6 +43,11 @@ _PEDICLES = {
 
 def pedicle(body: Body) -> Pedicle:
     """Pedicles of a vertebra; both sides are alike."""
+    if body.name in UPPER:
+        scale = body.height / SIZES[body.name].height
+        medial, width, below, tall = (v * scale for v in UPPER_PEDICLES[body.name])
+        high = body.height / 2 - below
+        return Pedicle(medial, medial + width, high - tall, high)
     medial, width, below, tall = _PEDICLES.get(body.name, _PEDICLES["T"])
     # The width of a body scales everything beside it, as a large person's canal and pedicles are large too.
     scale = body.height / (22.0 if body.name.startswith("T") else 27.3)
@@ -47,30 +55,7 @@ def pedicle(body: Body) -> Pedicle:
     return Pedicle(medial * scale, (medial + width) * scale, high - tall * scale, high)
 
 
-@dataclass(frozen=True)
-class _Rod:
-    """A rod with round ends between two points, thinned along the left and stretched along the up axis."""
-
-    start: tuple[float, float, float]
-    end: tuple[float, float, float]
-    radius: float
-    stretch: tuple[float, float, float] = (1.0, 1.0, 1.0)
-
-    def depth(self, left: np.ndarray, posterior: np.ndarray, up: np.ndarray) -> np.ndarray:
-        """Approximate millimetres inside."""
-        shape = np.array(self.stretch)
-        a, b = np.array(self.start) / shape, np.array(self.end) / shape
-        along = b - a
-        length = max(float(along @ along), 1e-6)
-        x, y, z = (
-            np.float32(1 / s) * c - np.float32(o) for c, s, o in zip((left, posterior, up), shape, a, strict=True)
-        )
-        t = np.clip((x * np.float32(along[0]) + y * np.float32(along[1]) + z * np.float32(along[2])) / length, 0, 1)
-        x, y, z = (c - t * np.float32(d) for c, d in zip((x, y, z), along, strict=True))
-        return np.float32(self.radius) - np.sqrt(x * x + y * y + z * z)
-
-
-def _rods(body: Body) -> list[_Rod]:
+def _rods(body: Body) -> list[Rod]:
     """Parts of the left half of an arch, in the frame of the body."""
     p = pedicle(body)
     scale = body.height / 27.3
@@ -79,20 +64,20 @@ def _rods(body: Body) -> list[_Rod]:
     level = (p.low + p.high) / 2
     thorax = body.name.startswith("T")
     rods = [
-        _Rod(
+        Rod(
             (middle, wall - 4 * s, level),
             (middle, wall + 9 * s, level),
             (p.high - p.low) / 2,
             ((p.lateral - p.medial) / (p.high - p.low), 1.0, 1.0),
         ),
-        _Rod((middle + 1 * s, wall + 11 * s, half - 8 * s), (middle + 2 * s, wall + 11.5 * s, half + 5 * s), 4.4 * s),
+        Rod((middle + 1 * s, wall + 11 * s, half - 8 * s), (middle + 2 * s, wall + 11.5 * s, half + 5 * s), 4.4 * s),
     ]
     # Behind a defect of the isthmus the arch keeps its place while the body, with the rods above, has moved forwards.
     wall += body.lysis
     rods += [
-        _Rod((middle - 2 * s, wall + 17.5 * s, -half + 2 * s), (middle, wall + 17.5 * s, -half - 9 * s), 4.6 * s),
-        _Rod((middle - 2 * s, wall + 17 * s, -2 * s), (0.0, wall + 26 * s, -6 * s), 3.6 * s, (1.0, 1.0, 2.2)),
-        _Rod(
+        Rod((middle - 2 * s, wall + 17.5 * s, -half + 2 * s), (middle, wall + 17.5 * s, -half - 9 * s), 4.6 * s),
+        Rod((middle - 2 * s, wall + 17 * s, -2 * s), (0.0, wall + 26 * s, -6 * s), 3.6 * s, (1.0, 1.0, 2.2)),
+        Rod(
             (0.0, wall + 26 * s, (-9 if thorax else -7) * s),
             (0.0, wall + (44 if thorax else 49) * s, (-24 if thorax else -11) * s),
             3.4 * s,
@@ -101,45 +86,40 @@ def _rods(body: Body) -> list[_Rod]:
     ]
     wall -= body.lysis
     if not body.lysis:
-        rods.append(
-            _Rod((middle, wall + 11 * s, half - 9 * s), (middle - 2 * s, wall + 17 * s, -half + 1 * s), 4.4 * s)
-        )
+        rods.append(Rod((middle, wall + 11 * s, half - 9 * s), (middle - 2 * s, wall + 17 * s, -half + 1 * s), 4.4 * s))
     if not thorax:
-        rods.append(_Rod((middle + 5 * s, wall + 8 * s, 3 * s), (middle + 26 * s, wall + 13 * s, 6 * s), 4.2 * s))
+        rods.append(Rod((middle + 5 * s, wall + 8 * s, 3 * s), (middle + 26 * s, wall + 13 * s, 6 * s), 4.2 * s))
     return rods
 
 
-def _sacral_rods(body: Body) -> list[_Rod]:
+def _sacral_rods(body: Body) -> list[Rod]:
     """The ala, the posterior wall of the sacral canal and the crest, of a sacral vertebra; its left half."""
     s = body.height / 28.0
     wall, half = body.ap / 2, body.height / 2
     wide = {"S1": 42.0, "S2": 38.0, "S3": 30.0, "S4": 22.0}[body.name]
     rods = [
-        _Rod((body.rl / 2 - 4, 2 * s, 0.0), (wide * s, 8 * s, -2 * s), half * 1.05, (1.0, 0.85, 1.0)),
-        _Rod((14 * s, wall + 14 * s, -4 * s), (0.0, wall + 18 * s, -7 * s), 3.0 * s, (1.0, 1.0, 2.4)),
-        _Rod((0.0, wall + 18 * s, -6 * s), (0.0, wall + 25 * s, -8 * s), 2.8 * s, (1.0, 1.0, 2.2)),
+        Rod((body.rl / 2 - 4, 2 * s, 0.0), (wide * s, 8 * s, -2 * s), half * 1.05, (1.0, 0.85, 1.0)),
+        Rod((14 * s, wall + 14 * s, -4 * s), (0.0, wall + 18 * s, -7 * s), 3.0 * s, (1.0, 1.0, 2.4)),
+        Rod((0.0, wall + 18 * s, -6 * s), (0.0, wall + 25 * s, -8 * s), 2.8 * s, (1.0, 1.0, 2.2)),
     ]
     if body.name == "S1":
-        rods.append(_Rod((19 * s, wall + 9 * s, half - 8 * s), (19 * s, wall + 11 * s, half + 4 * s), 4.4 * s))
+        rods.append(Rod((19 * s, wall + 9 * s, half - 8 * s), (19 * s, wall + 11 * s, half + 4 * s), 4.4 * s))
     return rods
+
+
+def _parts(body: Body) -> list[Rod]:
+    """Left half of a vertebra's posterior elements."""
+    if body.name in UPPER:
+        p = pedicle(body)
+        return upper_rods(body, ((p.medial, p.low), (p.lateral, p.high)))
+    return _sacral_rods(body) if body.name.startswith("S") else _rods(body)
 
 
 def arch_corners(body: Body) -> np.ndarray:
     """(8, 3) body-frame corners of a box around a vertebra's arch."""
-    rods = _sacral_rods(body) if body.name.startswith("S") else _rods(body)
-    ends = np.array([(p, np.array(r.stretch) * r.radius) for r in rods for p in (r.start, r.end)])
-    low, high = (ends[:, 0] - ends[:, 1]).min(axis=0), (ends[:, 0] + ends[:, 1]).max(axis=0)
-    return body.frame.to_body(
-        np.array([[x, y, z] for x in (-high[0], high[0]) for y in (low[1], high[1]) for z in (low[2], high[2])])
-    )
+    return body.frame.to_body(rods_corners(_parts(body)))
 
 
 def arch_depth(body: Body, points: Sampler) -> np.ndarray:
     """Approximate millimetres inside the posterior elements of a vertebra, negative outside."""
-    left, posterior, up = points.coordinates(body.frame)
-    left = np.abs(left)
-    rods = _sacral_rods(body) if body.name.startswith("S") else _rods(body)
-    depth = rods[0].depth(left, posterior, up)
-    for rod in rods[1:]:
-        np.maximum(depth, rod.depth(left, posterior, up), out=depth)
-    return depth
+    return rods_depth(_parts(body), *points.coordinates(body.frame))

@@ -13,6 +13,7 @@ from scipy.ndimage import gaussian_filter1d
 
 from .column import Column
 from .frames import BODY_FRAME, Sampler
+from .proportions import UPPER, is_cervical
 from .spec import PhantomSpec
 
 __all__ = ["Sac", "build_sac"]
@@ -23,6 +24,30 @@ _EPIDURAL = 2.2
 # Half-axes (AP, RL) of the sac at a disc, by the vertebra above it.
 _HALF = {"T": (6.6, 8.2), "L1": (7.4, 9.2), "L2": (7.4, 9.3), "L3": (7.2, 9.3), "L4": (6.8, 9.2), "L5": (5.8, 8.4)}
 _REST = (5.8, 8.4)
+# The same above T8: the canal after Panjabi et al. (Spine 1991;16:861 and 888) and, in the neck, its AP diameter on MRI
+# after Ulbrich et al. (Radiology 2014;271:172), less what lies between bone and dura.
+_UPPER_HALF = {
+    "FM": (9.5, 12.5),
+    "C1": (8.0, 11.5),
+    "C2": (7.0, 10.0),
+    "C3": (6.3, 9.6),
+    "C4": (6.1, 9.7),
+    "C5": (6.1, 9.8),
+    "C6": (6.1, 9.8),
+    "C7": (6.3, 9.4),
+    "T1": (6.4, 8.6),
+    "T2": (6.4, 7.9),
+    "T3": (6.4, 7.6),
+    "T4": (6.4, 7.5),
+    "T5": (6.4, 7.5),
+    "T6": (6.4, 7.6),
+    "T7": (6.5, 7.8),
+}
+_NECK_EPIDURAL, _CHEST_EPIDURAL = 1.2, 1.6
+_NECK_PADDING = 0.35
+"""Epidural fat around the sac in the neck, relative to the lumbar spine."""
+_BEHIND_DENS = 3.0
+"""Millimetres of ligament between the dens and the sac."""
 _TREFOIL = 0.3
 
 
@@ -44,6 +69,8 @@ class Sac:
         (n,) half-axes in millimetres, and λ.
     column : Column
         What may reach into it.
+    padding : np.ndarray
+        (n,) epidural fat around it, relative to that of the lumbar spine.
     """
 
     line: np.ndarray
@@ -53,6 +80,7 @@ class Sac:
     half_rl: np.ndarray
     trefoil: np.ndarray
     column: Column
+    padding: np.ndarray
 
     @property
     def areas(self) -> np.ndarray:
@@ -112,6 +140,10 @@ class Sac:
         # Beyond the ends of the line there is nothing.
         return np.where((at <= 0) | (at >= len(self.line) - 1), np.float32(-1.0), depth)
 
+    def padding_at(self, at: np.ndarray) -> np.ndarray:
+        """Epidural fat, relative to the lumbar spine, at fractional indices; float32."""
+        return np.interp(at, np.arange(len(self.padding)), self.padding).astype(np.float32)
+
     def depth(self, points: Sampler) -> np.ndarray:
         """Millimetres inside the sac, negative outside, without what bodies and discs take away."""
         depth = self.free_depth(*self.section_coordinates(points))
@@ -125,7 +157,7 @@ class Sac:
 
 def _supports(column: Column, spec: PhantomSpec) -> list[tuple[np.ndarray, str, bool]]:
     """Points behind each disc and body at which the posterior wall is known, top down, and what they belong to."""
-    found = []
+    found = _above_axis(column)
     chain = [*column.bodies, *column.sacrum[:2]]
     links = [*column.discs, *column.remnants[:2]]
     for n, body in enumerate(chain):
@@ -135,15 +167,36 @@ def _supports(column: Column, spec: PhantomSpec) -> list[tuple[np.ndarray, str, 
             disc = links[n]
             found.append((disc.frame.to_body(np.array([0.0, disc.ap / 2, 0.0])), disc.frame.axes[1], disc.level, True))
     return [
-        (point + axis * (_EPIDURAL * spec.body_scale + _half(name, spec)[0]), name, disc)
+        (point + axis * (_epidural(name) * spec.body_scale + _half(name, spec)[0]), name, disc)
         for point, axis, name, disc in found
     ]
+
+
+def _above_axis(column: Column) -> list[tuple[np.ndarray, np.ndarray, str, bool]]:
+    """Supports above C2, where the column begins there: at the foramen magnum, and behind the dens."""
+    axis = column.bodies[0]
+    if not axis.dens:
+        return []
+    found = []
+    for name, share, behind in (("FM", 1.35, 0.0), ("C1", 0.6, 0.4)):
+        back = behind * axis.dens + _BEHIND_DENS
+        point = axis.frame.to_body(np.array([0.0, back, axis.height / 2 + share * axis.dens]))
+        found.append((point, axis.frame.axes[1], name, False))
+    return found
+
+
+def _epidural(name: str) -> float:
+    """Millimetres between the posterior wall and the sac, by the vertebra."""
+    upper = name.split("-")[0]
+    if upper in UPPER or upper == "FM" or upper == "C1":
+        return _NECK_EPIDURAL if not upper.startswith("T") else _CHEST_EPIDURAL
+    return _EPIDURAL
 
 
 def _half(name: str, spec: PhantomSpec) -> tuple[float, float]:
     """Half-axes of the sac at a disc or body when nothing narrows it."""
     upper = name.split("-")[0]
-    ap, rl = _HALF.get(upper, _HALF["T"] if upper.startswith("T") else _REST)
+    ap, rl = _UPPER_HALF.get(upper) or _HALF.get(upper, _HALF["T"] if upper.startswith("T") else _REST)
     shrink = {"S1": 0.85, "S2": 0.5, "S3": 0.25}.get(upper, 1.0) * spec.body_scale
     person = 1.0 + 0.1 * spec.variation * float(np.random.default_rng([spec.seed, 2]).uniform(-1.5, 1.2))
     # Pedicles bound the sac at the sides, so people differ in its depth more than in its width.
@@ -176,7 +229,9 @@ def build_sac(column: Column, spec: PhantomSpec) -> Sac:
     trefoil = _TREFOIL * lost
     share = (1.0 - lost) / (1.0 + trefoil**2 / 2.0)
     # A narrow sac is flat: it loses more of its depth than of its width.
-    return Sac(line, tangents, posteriors, half_ap * share**0.6, half_rl * share**0.4, trefoil, column)
+    neck = [_NECK_PADDING if is_cervical(name) or name == "FM" else 1.0 for _, name, _ in supports]
+    padding = np.interp(index, where, neck)
+    return Sac(line, tangents, posteriors, half_ap * share**0.6, half_rl * share**0.4, trefoil, column, padding)
 
 
 def _filled(values: np.ndarray) -> np.ndarray:

@@ -11,6 +11,7 @@ from ...anatomy.structures import Side
 from .arch import pedicle
 from .column import Column
 from .frames import Sampler
+from .proportions import UPPER, is_cervical
 from .skeleton import Disc
 from .spec import PhantomSpec
 
@@ -21,6 +22,15 @@ _NOTCH = 0.6
 """Millimetres of cortex between a pedicle's border and the foramen."""
 _BULB, _SLOT = 8.6, 5.2
 """Width of the keyhole behind the upper body and behind the disc, before any narrowing."""
+_NECK_BULB, _NECK_SLOT = 5.8, 4.9
+_CHEST_BULB, _CHEST_SLOT = 7.4, 5.2
+"""The same from C2 to C7, and from T1 to T7."""
+_OBLIQUE = 0.8
+"""Millimetres by which a cervical foramen runs forwards for each that it runs outwards (39°)."""
+_SETBACK = 1.5
+"""Millimetres in front of the posterior walls to which the middle of a cervical foramen reaches, beside the bodies."""
+_NERVE, _NECK_NERVE = 2.6, 1.8
+_RECESS, _NECK_RECESS = 5.0, 2.0
 _TABLE = 241
 
 
@@ -42,7 +52,13 @@ class Foramen:
     up : np.ndarray
         (n,) heights at which the outline is known, upwards.
     front, back : np.ndarray
-        (n,) posterior position of its anterior and posterior border there.
+        (n,) posterior position of its anterior and posterior border there; of an oblique foramen, halfway along it.
+    oblique : float
+        Millimetres by which it runs forwards for each that it runs outwards; its sagittal sections are all alike.
+    nerve : float
+        Radius of the nerve root of a mean adult.
+    recess : float
+        Millimetres of fat beyond both of its ends.
     """
 
     disc: Disc
@@ -52,6 +68,9 @@ class Foramen:
     up: np.ndarray
     front: np.ndarray
     back: np.ndarray
+    oblique: float = 0.0
+    nerve: float = _NERVE
+    recess: float = _RECESS
 
     @property
     def height(self) -> float:
@@ -78,16 +97,27 @@ class Foramen:
         extend : float
             Millimetres by which it is made longer at both ends, for the fat that fills the recess beside it.
         """
-        left, posterior, up = points.coordinates(self.disc.frame)
-        out = left if self.side is Side.LEFT else -left
+        out, posterior, up = self.along(points)
         front, back = (np.interp(up, self.up, v).astype(np.float32) for v in (self.front, self.back))
         # Distances along the AP axis overstate the distance to a sloping border.
         slope = np.abs(np.interp(up, self.up, self._slope)).astype(np.float32)
-        depth = np.minimum(posterior - front, back - posterior) / np.sqrt(1.0 + slope * slope)
+        depth = np.minimum(posterior - front, back - posterior) / np.sqrt(
+            1.0 + slope * slope + np.float32(self.oblique**2)
+        )
         np.minimum(depth, up - np.float32(self.up[0]), out=depth)
         np.minimum(depth, np.float32(self.up[-1]) - up, out=depth)
         np.minimum(depth, out - np.float32(self.medial - extend), out=depth)
         return np.minimum(depth, np.float32(self.lateral + extend) - out)
+
+    def along(self, points: Sampler) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Outwards, posterior and up of points as seen from the section halfway along the foramen's course."""
+        left, posterior, up = points.coordinates(self.disc.frame)
+        out = left if self.side is Side.LEFT else -left
+        return out, posterior - self.shift_at(out) if self.oblique else posterior, up
+
+    def shift_at(self, out: np.ndarray | float) -> np.ndarray | float:
+        """Millimetres by which the section at a distance from the median plane lies behind the one halfway along."""
+        return self.oblique * ((self.medial + self.lateral) / 2 - out)
 
     @cached_property
     def _slope(self) -> np.ndarray:
@@ -99,7 +129,7 @@ class Foramen:
         return self.disc.frame.to_body(
             np.array(
                 [
-                    [sign * x, y, z]
+                    [sign * x, y + self.shift_at(x), z]
                     for x in (self.medial - extend, self.lateral + extend)
                     for y in (self.front.min(), self.back.max())
                     for z in (self.up[0], self.up[-1])
@@ -134,16 +164,29 @@ def _foramen(disc: Disc, side: Side, narrowed: float, scale: float) -> Foramen:
     up = np.linspace(bottom + _NOTCH, top - _NOTCH, _TABLE)
     share = np.linspace(0.0, 1.0, _TABLE)
     wall = _wall(disc, up) + _CLEARANCE
+    neck = is_cervical(disc.upper.name)
+    if neck:
+        wall = wall - _CLEARANCE - _SETBACK * scale
     step = np.clip((share - 0.34) / 0.24, 0.0, 1.0)
-    full = (_SLOT + (_BULB - _SLOT) * step * step * (3.0 - 2.0 * step)) * scale * (1.0 - narrowed)
+    bulb, slot = _widths(disc.upper.name)
+    full = (slot + (bulb - slot) * step * step * (3.0 - 2.0 * step)) * scale * (1.0 - narrowed)
     # Where the isthmus gives way, the loose arch no longer bounds the foramen behind: it grows as long as the slip.
     full = full + disc.upper.lysis
     width = full * (1.0 - np.abs(2.0 * share - 1.0) ** 3) ** (1.0 / 3.0)
     # The round ends close around the middle of the keyhole, not around its front.
     front = wall + (full - width) / 2
     margin = disc.ap / 2 + disc.bulge_at(np.array([beside]))[0] + _CLEARANCE
-    reached = (np.abs(up) < disc.height / 2 + 0.5) & (disc.bulge > 0)
-    return Foramen(disc, side, medial, lateral, up, np.where(reached, np.maximum(front, margin), front), front + width)
+    reached = (np.abs(up) < disc.height / 2 + 0.5) & (disc.bulge > 0) & (not neck)
+    course = (_OBLIQUE, _NECK_NERVE, _NECK_RECESS) if neck else (0.0, _NERVE, _RECESS)
+    borders = np.where(reached, np.maximum(front, margin), front), front + width
+    return Foramen(disc, side, medial, lateral, up, *borders, *course)
+
+
+def _widths(upper: str) -> tuple[float, float]:
+    """Width of a mean adult's keyhole behind the upper body and behind the disc."""
+    if is_cervical(upper):
+        return _NECK_BULB, _NECK_SLOT
+    return (_CHEST_BULB, _CHEST_SLOT) if upper in UPPER else (_BULB, _SLOT)
 
 
 def _wall(disc: Disc, up: np.ndarray) -> np.ndarray:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
+from ...anatomy.labels import CORD_VALUE
 from ...anatomy.levels import vertebra_value
 from ...anatomy.structures import Side, Structure
 from ...case.grid import READING_ORDER, Grid
@@ -17,6 +18,7 @@ from ...case.measurement import Measurement
 from ...case.spine import NamedSpine, Naming
 from .canal import build_sac
 from .column import build_column
+from .cord import build_cord
 from .foramen import build_foramina
 from .frames import Lattice, rotation
 from .paint import Anatomy, paint
@@ -51,6 +53,9 @@ class Phantom:
         The shapes themselves, in the body frame.
     grid : Grid
         Grid of ``occupancy``.
+    cord : np.ndarray or None
+        float32 (nk, nj, ni) in reading order: share of each voxel that the spinal cord fills, which is part of the
+        sac; None in a lumbar phantom, whose cord is drawn but not told apart.
     """
 
     spec: PhantomSpec
@@ -60,10 +65,19 @@ class Phantom:
     vertebrae: tuple[str, ...]
     anatomy: Anatomy
     grid: Grid
+    cord: np.ndarray | None = None
 
-    def spine(self) -> NamedSpine:
-        """The exact segmentation as a named spine."""
+    def spine(self, *, cord: bool = False) -> NamedSpine:
+        """The exact segmentation as a named spine.
+
+        Parameters
+        ----------
+        cord : bool
+            Whether the spinal cord is told apart from the rest of the sac, where the phantom has one of its own.
+        """
         labels = sitk.GetArrayFromImage(sitk.DICOMOrient(self.labels, READING_ORDER))
+        if cord and self.cord is not None:
+            labels[self.cord >= 0.5] = CORD_VALUE
         return NamedSpine(self.grid, labels, self.occupancy, self.vertebrae, Naming(True, "set by hand"))
 
     def to_lps(self, body: np.ndarray) -> np.ndarray:
@@ -75,7 +89,8 @@ class Phantom:
         """True value of every measurement whose structure lies in the field of view, without intervals."""
         column = self.anatomy.column
         shapes = column.bodies, column.discs, self.anatomy.foramina, self.anatomy.sac
-        return true_measurements(*shapes, self.in_view, rotation(self.spec.patient_rotation).T @ UPRIGHT)
+        upright = rotation(self.spec.patient_rotation).T @ UPRIGHT
+        return true_measurements(*shapes, self.in_view, upright, self.anatomy.cord)
 
     def true_value(self, structure: Structure, level: str, name: str, method: str, side: Side | None = None) -> float:
         """One true value; KeyError where the phantom does not show it."""
@@ -99,7 +114,9 @@ def make_phantom(spec: PhantomSpec) -> Phantom:
         If a disc is narrowed so far that its endplates would touch.
     """
     column = build_column(spec)
-    anatomy = Anatomy(column, build_sac(column, spec), build_foramina(column, spec))
+    sac = build_sac(column, spec)
+    cord = None if spec.region == "lumbar" else build_cord(sac, spec)
+    anatomy = Anatomy(column, sac, build_foramina(column, spec), cord)
     grid = _grid(spec)
     lattice, factors = _lattice(spec, grid)
     painting = paint(anatomy, spec, lattice, factors)
@@ -112,6 +129,7 @@ def make_phantom(spec: PhantomSpec) -> Phantom:
         tuple(n for n in spec.names if vertebra_value(n) in present),
         anatomy,
         grid,
+        painting.cord,
     )
 
 
@@ -146,12 +164,19 @@ def _lattice(spec: PhantomSpec, grid: Grid) -> tuple[Lattice, tuple[int, int, in
 def save_phantom(phantom: Phantom, folder: Path) -> None:
     """Write ``image.nii.gz``, ``labels.nii.gz`` and ``truth.csv`` into a folder, which is made if need be.
 
+    A cervical or thoracic phantom also has ``cord.nii.gz``, the mask of the spinal cord; ``labels.nii.gz`` holds the
+    whole sac, cord included.
+
     ``truth.csv`` has the columns structure, level, side, measurement, method, value, unit.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     sitk.WriteImage(phantom.image, str(folder / "image.nii.gz"), useCompression=True)
     sitk.WriteImage(phantom.labels, str(folder / "labels.nii.gz"), useCompression=True)
+    if phantom.cord is not None:
+        mask = np.where(phantom.cord >= 0.5, CORD_VALUE, 0).astype(np.uint8)
+        cord = sitk.DICOMOrient(phantom.grid.image(mask), phantom.spec.orientation)
+        sitk.WriteImage(cord, str(folder / "cord.nii.gz"), useCompression=True)
     with (folder / "truth.csv").open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
         table.writerow(("structure", "level", "side", "measurement", "method", "value", "unit"))

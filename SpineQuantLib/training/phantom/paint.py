@@ -13,12 +13,17 @@ from ...anatomy.structures import Structure
 from .arch import arch_corners, arch_depth
 from .canal import Sac
 from .column import Column
+from .cord import Cord
 from .foramen import Foramen
-from .frames import Lattice
+from .frames import Frame, Lattice
+from .proportions import UPPER, is_cervical
+from .rods import Rod, rods_corners, rods_depth
 from .skeleton import Body, Disc
 from .spec import PhantomSpec
 from .surroundings import Noise, paint_surroundings
 from .tissue import Tissue
+from .upper_arch import atlas_rods, rib_rods
+from .upper_surroundings import paint_upper_surroundings
 
 __all__ = ["Anatomy", "Painting", "paint"]
 
@@ -27,11 +32,12 @@ Box = tuple[slice, slice, slice]
 
 @dataclass(frozen=True)
 class Anatomy:
-    """All shapes of one phantom, in the body frame."""
+    """All shapes of one phantom, in the body frame; ``cord`` is None in a lumbar phantom, where it is only drawn."""
 
     column: Column
     sac: Sac
     foramina: tuple[Foramen, ...]
+    cord: Cord | None = None
 
 
 @dataclass(frozen=True)
@@ -46,11 +52,14 @@ class Painting:
         uint16, per voxel: the object that fills most of it, background if nothing does.
     occupancy : dict of Structure to np.ndarray
         float32, per voxel: share that the structure fills.
+    cord : np.ndarray or None
+        float32, per voxel: share of the spinal cord, which is part of the sac; None in a lumbar phantom.
     """
 
     tissue: np.ndarray
     labels: np.ndarray
     occupancy: dict[Structure, np.ndarray]
+    cord: np.ndarray | None
 
 
 class _Canvas:
@@ -61,6 +70,7 @@ class _Canvas:
         shape = tuple(n // f for n, f in zip(lattice.shape, factors, strict=True))
         self.occupancy = {s: np.zeros(shape, np.float32) for s in Structure if s is not Structure.SPINE}
         self.labels = np.zeros(shape, np.uint16)
+        self.cord = np.zeros(shape, np.float32)
         self._best = np.zeros(shape, np.float32)
         self._taken = np.zeros(lattice.shape, np.uint8)
         steps = [float(np.min(np.diff(p))) if len(p) > 1 else 1.0 for p in lattice.positions]
@@ -83,25 +93,35 @@ class _Canvas:
         taken += np.rint(share * 255).astype(np.uint8)
         return share
 
-    def claim(self, box: Box, depth: np.ndarray, structure: Structure, value: int) -> None:
-        """Take the points inside an object and label it."""
+    def claim(self, box: Box, depth: np.ndarray, structure: Structure, value: int) -> np.ndarray:
+        """Take the points inside an object and label it; its share of every point is returned."""
         share = self.take(box, depth)
-        coarse = tuple(slice(s.start // f, s.stop // f) for s, f in zip(box, self.factors, strict=True))
+        coarse = self._coarse(box)
         mean = _blocks(share, self.factors)
         self.occupancy[structure][coarse] = np.minimum(self.occupancy[structure][coarse] + mean, 1.0)
         better = mean > self._best[coarse]
         self._best[coarse][better] = mean[better]
         self.labels[coarse][better] = value
+        return share
+
+    def add_cord(self, box: Box, depth: np.ndarray, sac: np.ndarray) -> None:
+        """Note the share of the cord, as far as the sac has the points."""
+        share = np.minimum(np.clip(np.float32(0.5) + depth / self.edge, 0.0, 1.0), sac)
+        self.cord[self._coarse(box)] += _blocks(share, self.factors)
+
+    def _coarse(self, box: Box) -> Box:
+        k, j, i = (slice(s.start // f, s.stop // f) for s, f in zip(box, self.factors, strict=True))
+        return k, j, i
 
     def taken(self, box: Box) -> np.ndarray:
         """Which points of a box mostly belong to a labelled object, bool."""
         return self._taken[box] >= 128
 
-    def finish(self) -> Painting:
+    def finish(self, cord: bool) -> Painting:
         """The painting; a voxel that is mostly background has no label."""
         empty = 1.0 - sum(self.occupancy.values())
         self.labels[self._best <= np.maximum(empty, 1e-3)] = 0
-        return Painting(self.tissue, self.labels, self.occupancy)
+        return Painting(self.tissue, self.labels, self.occupancy, self.cord if cord else None)
 
 
 def _blocks(values: np.ndarray, factors: tuple[int, int, int]) -> np.ndarray:
@@ -136,6 +156,8 @@ def paint(anatomy: Anatomy, spec: PhantomSpec, lattice: Lattice, factors: tuple[
         _paint_canal_fat(canvas, part)
     for foramen in anatomy.foramina:
         _paint_recess(canvas, foramen)
+    if spec.region != "lumbar":
+        _paint_ribs_and_atlas(canvas, column)
     for body in (*column.bodies, *column.sacrum):
         _paint_arch(canvas, body)
     for body in (*column.bodies, *column.sacrum):
@@ -143,10 +165,10 @@ def paint(anatomy: Anatomy, spec: PhantomSpec, lattice: Lattice, factors: tuple[
     for disc in (*column.discs, *column.remnants):
         _paint_disc(canvas, disc, column, spec)
     for part in sac_parts:
-        _paint_sac(canvas, part, anatomy.sac, spec)
+        _paint_sac(canvas, part, anatomy, spec)
     for foramen in anatomy.foramina:
         _paint_foramen(canvas, foramen, spec)
-    return canvas.finish()
+    return canvas.finish(anatomy.cord is not None)
 
 
 def _background(
@@ -158,15 +180,31 @@ def _background(
     centres = lattice.positions[axis].reshape(-1, f).mean(axis=1)
     positions = tuple(centres if a == axis else p for a, p in enumerate(lattice.positions))
     coarse = Lattice(lattice.origin, lattice.directions, (positions[0], positions[1], positions[2]))
-    return np.repeat(paint_surroundings(coarse, column, spec, noise), f, axis=axis)
+    around = paint_surroundings if spec.region == "lumbar" else paint_upper_surroundings
+    return np.repeat(around(coarse, column, spec, noise), f, axis=axis)
 
 
 def _paint_arch(canvas: _Canvas, body: Body) -> None:
     part = canvas.box(arch_corners(body))
-    if part is None:
-        return
-    box, points = part
-    depth = arch_depth(body, points)
+    if part is not None:
+        _paint_bone(canvas, part[0], arch_depth(body, part[1]))
+
+
+def _paint_ribs_and_atlas(canvas: _Canvas, column: Column) -> None:
+    for body in column.bodies:
+        if body.dens:
+            _paint_rods(canvas, body.frame, atlas_rods(body))
+        elif body.name.startswith("T"):
+            _paint_rods(canvas, body.frame, rib_rods(body))
+
+
+def _paint_rods(canvas: _Canvas, frame: Frame, rods: list[Rod]) -> None:
+    part = canvas.box(frame.to_body(rods_corners(rods)))
+    if part is not None:
+        _paint_bone(canvas, part[0], rods_depth(rods, *part[1].coordinates(frame)))
+
+
+def _paint_bone(canvas: _Canvas, box: Box, depth: np.ndarray) -> None:
     tissue = canvas.tissue[box]
     tissue[(depth > -1.5) & (tissue == Tissue.MUSCLE)] = Tissue.FATTY_MUSCLE
     tissue[(depth > 0) & (tissue != Tissue.AIR)] = Tissue.CORTEX
@@ -187,7 +225,7 @@ def _paint_body(canvas: _Canvas, body: Body) -> None:
     # The basivertebral vein enters from behind, in the middle of the wall.
     reach = np.clip((posterior + 3.0) / (body.ap / 2), 0.0, 1.0)
     vein = (np.hypot(up, left * np.float32(0.28)) < 1.3 * reach) & (depth > -1.0) & (posterior > -2.0)
-    if not body.name.startswith("S"):
+    if not body.name.startswith("S") and not is_cervical(body.name):
         tissue[vein] = Tissue.VEIN
     if not body.name.startswith("S") or body.name == "S1":
         canvas.claim(box, depth, Structure.VERTEBRA, vertebra_value(body.name))
@@ -205,7 +243,8 @@ def _paint_disc(canvas: _Canvas, disc: Disc, column: Column, spec: PhantomSpec) 
     tissue[(depth > -0.8) & (depth <= 0) & (tissue != Tissue.MARROW) & (tissue != Tissue.CORTEX)] = Tissue.LIGAMENT
     tissue[depth > 0] = Tissue.ANNULUS
     left, posterior, up = points.coordinates(disc.frame)
-    half = max(disc.height / 2 - 1.3, 0.4)
+    # Thin discs have a thin layer of annulus above and below the nucleus.
+    half = max(disc.height / 2 - (0.8 if disc.upper.name in UPPER else 1.3), 0.4)
     rx, ry = disc.rl * 0.36, disc.ap * 0.34
     shape = np.square(left / rx) + np.square((posterior - 0.04 * disc.ap) / ry)
     nucleus = (shape + np.square(up / half) ** 2 < 1.0) & (depth > 0.9)
@@ -227,15 +266,15 @@ def _paint_disc(canvas: _Canvas, disc: Disc, column: Column, spec: PhantomSpec) 
 
 def _paint_recess(canvas: _Canvas, foramen: Foramen) -> None:
     """Fat that leads from the canal through the foramen and out of it."""
-    part = canvas.box(foramen.corners(6.0))
+    part = canvas.box(foramen.corners(foramen.recess + 1.0))
     if part is None:
         return
     box, points = part
-    canvas.tissue[box][foramen.depth(points, extend=5.0) > 0] = Tissue.FAT
+    canvas.tissue[box][foramen.depth(points, extend=foramen.recess) > 0] = Tissue.FAT
 
 
 def _paint_foramen(canvas: _Canvas, foramen: Foramen, spec: PhantomSpec) -> None:
-    part = canvas.box(foramen.corners(5.0))
+    part = canvas.box(foramen.corners(foramen.recess))
     if part is None:
         return
     box, points = part
@@ -243,11 +282,11 @@ def _paint_foramen(canvas: _Canvas, foramen: Foramen, spec: PhantomSpec) -> None
     tissue = canvas.tissue[box]
     free = ~canvas.taken(box)
     tissue[(depth > 0) & free] = Tissue.FAT
-    _, posterior, up = points.coordinates(foramen.disc.frame)
+    _, posterior, up = foramen.along(points)
     y, z = foramen.root
-    size = 2.6 * spec.body_scale
+    size = foramen.nerve * spec.body_scale
     root = np.square((posterior - y) / (0.8 * size)) + np.square((up - z) / size)
-    tissue[(root < 1.0) & (foramen.depth(points, extend=4.0) > 0.5) & free] = Tissue.ROOT
+    tissue[(root < 1.0) & (foramen.depth(points, extend=foramen.recess - 1.0) > 0.5) & free] = Tissue.ROOT
     vein = np.square((posterior - y + 3.0) / 0.9) + np.square((up - z + 3.5) / 1.2)
     tissue[(vein < 1.0) & (depth > 0.3) & free] = Tissue.LIGAMENT
     canvas.claim(box, depth, Structure.FORAMEN, foramen_value(foramen.disc.upper.name, foramen.side))
@@ -262,6 +301,7 @@ class _SacPart:
     left: np.ndarray
     behind: np.ndarray
     depth: np.ndarray
+    padding: np.ndarray
 
 
 def _sac_parts(canvas: _Canvas, sac: Sac) -> Iterator[_SacPart]:
@@ -287,34 +327,38 @@ def _sac_parts(canvas: _Canvas, sac: Sac) -> Iterator[_SacPart]:
             continue
         box = tuple(slice(start, stop) if a == axis else s for a, s in enumerate(part))
         place = sac.section_coordinates(canvas.lattice.cut(box))
-        yield _SacPart(box, *place, sac.free_depth(*place))
+        yield _SacPart(box, *place, sac.free_depth(*place), sac.padding_at(place[0]))
 
 
 def _paint_canal_fat(canvas: _Canvas, part: _SacPart) -> None:
     # More fat behind the sac, in a wedge between the ligamenta flava.
     room = 1.6 + 3.2 * np.clip(part.behind / 9.0, 0.0, 1.0) * np.clip(1.0 - np.abs(part.left) / 9.0, 0.0, 1.0)
+    room = room * part.padding
     tissue = canvas.tissue[part.box]
     tissue[part.depth > -room - 1.3] = Tissue.LIGAMENT
     tissue[part.depth > -room] = Tissue.EPIDURAL_FAT
 
 
-def _paint_sac(canvas: _Canvas, part: _SacPart, sac: Sac, spec: PhantomSpec) -> None:
+def _paint_sac(canvas: _Canvas, part: _SacPart, anatomy: Anatomy, spec: PhantomSpec) -> None:
     tissue = canvas.tissue[part.box]
     free = ~canvas.taken(part.box) & (part.depth > -0.6)
-    canvas.claim(part.box, part.depth, Structure.CANAL, CANAL_VALUE)
+    share = canvas.claim(part.box, part.depth, Structure.CANAL, CANAL_VALUE)
     tissue[free] = Tissue.LIGAMENT
     tissue[free & (part.depth > 0.2)] = Tissue.CSF
-    _paint_nerves(tissue, free & (part.depth > 0.6), part, sac, spec)
+    _paint_nerves(tissue, free & (part.depth > 0.6), part, anatomy, spec)
+    if anatomy.cord is not None:
+        canvas.add_cord(part.box, anatomy.cord.depth(part.at, part.left, part.behind), share)
 
 
 def _paint_nerves(
     tissue: np.ndarray,
     inside: np.ndarray,
     part: _SacPart,
-    sac: Sac,
+    anatomy: Anatomy,
     spec: PhantomSpec,
 ) -> None:
     """Cord and conus above, below them the roots of the cauda equina, which settle behind in a supine patient."""
+    sac = anatomy.sac
     conus = sac.column.discs[[b.name for b in sac.column.bodies].index("L1")].frame.origin
     end = float(np.argmin(np.linalg.norm(sac.line - conus, axis=1)))
     strands = np.random.default_rng([spec.seed, 5]).uniform(-1, 1, (26, 4))
@@ -323,8 +367,11 @@ def _paint_nerves(
     index = np.arange(len(sac.line))
     half_ap, half_rl = np.interp(at, index, sac.half_ap), np.interp(at, index, sac.half_rl)
     below = (at - end) * 0.5
-    taper = np.clip((10.0 - below) / 38.0, 0.0, 1.0) ** 0.7
-    cord = np.hypot(left / 4.6, (behind - 0.12 * half_ap) / 3.4) < taper
+    if anatomy.cord is None:
+        taper = np.clip((10.0 - below) / 38.0, 0.0, 1.0) ** 0.7
+        cord = np.hypot(left / 4.6, (behind - 0.12 * half_ap) / 3.4) < taper
+    else:
+        cord = anatomy.cord.depth(at, left, behind) > 0
     crowd = np.clip((below + 8.0) / 20.0, 0.0, 1.0) * np.clip((230.0 - below) / 150.0, 0.25, 1.0)
     root = np.zeros(len(at), bool)
     for x, y, phase, length in strands:

@@ -37,6 +37,12 @@ def _wall_depth(gauge: np.ndarray, left: np.ndarray, posterior: np.ndarray) -> n
     return (1.0 / np.maximum(gauge, 1e-3) - 1.0) * np.hypot(left, posterior)
 
 
+_UNCUS_FROM = 0.6
+"""Share of the half-width from which on the uncinate processes rise."""
+_DENS_RADIUS, _DENS_LEAN, _DENS_FORWARD = 0.36, 0.12, 0.06
+"""Of the dens: radius relative to its height, lean backwards, and distance before the body's middle, per depth."""
+
+
 @dataclass(frozen=True)
 class Body:
     """A vertebral body.
@@ -63,6 +69,10 @@ class Body:
         Share by which the outline is smaller at the lower endplate than at the upper one.
     lysis : float
         Millimetres by which the loose part of the arch stayed behind when the body slipped forwards; 0: a whole arch.
+    dens : float
+        Height of the dens above the upper rim plane (C2); 0: none.
+    uncus : float
+        Height of the lips at both sides of the upper endplate, the uncinate processes (C3 to C7); 0: none.
     """
 
     name: str
@@ -75,6 +85,8 @@ class Body:
     waist: float
     taper: float = 0.0
     lysis: float = 0.0
+    dens: float = 0.0
+    uncus: float = 0.0
 
     def _hollow(self, left: np.ndarray, posterior: np.ndarray, scale: float, dome: float) -> np.ndarray:
         """Depth of an endplate's hollow; negative beyond the rim, where the edge of the body is rounded off."""
@@ -84,7 +96,11 @@ class Body:
     def top(self, left: np.ndarray, posterior: np.ndarray) -> np.ndarray:
         """Local height of the upper endplate."""
         plane = self.height / 2 - np.tan(self.wedge / 2) * posterior
-        return plane - self._hollow(left, posterior, 1.0, self.domes[0])
+        plate = plane - self._hollow(left, posterior, 1.0, self.domes[0])
+        if not self.uncus:
+            return plate
+        aside = np.clip((np.abs(left) * (2 / self.rl) - _UNCUS_FROM) / (1.0 - _UNCUS_FROM), 0.0, 1.0)
+        return plate + self.uncus * aside * aside
 
     def bottom(self, left: np.ndarray, posterior: np.ndarray) -> np.ndarray:
         """Local height of the lower endplate."""
@@ -106,7 +122,17 @@ class Body:
         depth = _wall_depth(gauge, left, posterior)
         np.minimum(depth, self.top(left, posterior) - up, out=depth)
         np.minimum(depth, up - self.bottom(left, posterior), out=depth)
+        if self.dens:
+            np.maximum(depth, self._dens_depth(left, posterior, up), out=depth)
         return depth
+
+    def _dens_depth(self, left: np.ndarray, posterior: np.ndarray, up: np.ndarray) -> np.ndarray:
+        """Millimetres inside the dens: a round-ended peg that rises from the body and leans back a little."""
+        radius = self.dens * _DENS_RADIUS
+        low, high = self.height / 2 - radius, self.height / 2 + self.dens - radius
+        along = np.clip(up, low, high)
+        back = posterior + _DENS_FORWARD * self.ap - _DENS_LEAN * (along - low)
+        return radius - np.sqrt(np.square(left) + np.square(back) + np.square(up - along))
 
     def apex(self, lower: bool) -> np.ndarray:
         """(3,) body-frame point in the middle of an endplate, at the bottom of its hollow."""
@@ -125,7 +151,10 @@ class Body:
         """(8, 3) body-frame corners of a box around the body."""
         slope = np.tan(abs(self.wedge) / 2) * self.ap / 2
         half = np.array([self.rl / 2, self.ap / 2, self.height / 2 + slope]) + 1.0
-        return self.frame.to_body(half * _SIGNS)
+        out = half * _SIGNS
+        # What stands on the upper endplate.
+        out[:, 2] += np.where(_SIGNS[:, 2] > 0, self.dens + self.uncus, 0.0)
+        return self.frame.to_body(out)
 
     def height_at(self, share: float) -> float:
         """Height along the up axis in the median plane.

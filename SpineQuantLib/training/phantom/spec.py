@@ -11,6 +11,8 @@ import numpy as np
 from ...anatomy.levels import column, level_between
 from ...anatomy.structures import Side
 from .column import build_column
+from .people import draw_upper
+from .regions import view_of
 
 __all__ = ["CONTRASTS", "PhantomSpec"]
 
@@ -24,6 +26,9 @@ class PhantomSpec:
 
     Attributes
     ----------
+    region : str
+        What is looked at: ``lumbar`` (T8 to S1), ``thoracic`` or ``cervical`` (both C2 to S1). The region's middle
+        vertebra is the third lowest lumbar one, T7 or C5.
     lumbar : int
         Number of lumbar vertebrae, 4 to 6.
     lumbarised : bool
@@ -42,21 +47,25 @@ class PhantomSpec:
         Share of the foramen's width that is lost, 0 to 0.9.
     lordosis : float
         Degrees between L1's upper and S1's upper endplate.
+    kyphosis : float
+        Degrees between T4's upper and T12's lower endplate, 5 to 80; of no effect in a lumbar phantom.
+    cervical_lordosis : float
+        Degrees between C2's and C7's lower endplate, -30 to 50, negative: kyphotic; of no effect in a lumbar phantom.
     scoliosis : float
-        Coronal Cobb angle in degrees; positive: convex to the left.
+        Coronal Cobb angle in degrees, around the region's middle; positive: convex to the left.
     body_scale : float
         Size of the skeleton relative to the mean adult.
     variation : float
         Spread of the proportions between people, drawn from ``seed``; 0 gives the mean adult exactly.
     fat : float
-        Millimetres of subcutaneous fat behind L3.
+        Millimetres of subcutaneous fat behind L3; less of it lies behind the chest and the neck.
     patient_rotation : tuple of float
         Degrees by which the patient is turned in the scanner about the left, posterior and superior axis.
     slice_rotation : tuple of float
         Degrees by which the grid is turned about the same axes.
     centre : tuple of float
-        Millimetres (left, posterior, superior) from the middle of the third lowest lumbar body to the middle of the
-        field of view.
+        Millimetres (left, posterior, superior) from the middle of the region's middle vertebra to the middle of the
+        field of view. Here, and for size and spacing, None means that of the region's usual view.
     size, spacing : tuple
         Voxels, and millimetres between their centres, along (k, j, i) of reading order: right→left,
         superior→inferior, anterior→posterior.
@@ -85,6 +94,7 @@ class PhantomSpec:
         If a knob is out of range or names a level that the phantom does not have.
     """
 
+    region: str = "lumbar"
     lumbar: int = 5
     lumbarised: bool = False
     disc_narrowing: Mapping[str, float] = field(default_factory=dict)
@@ -95,15 +105,17 @@ class PhantomSpec:
     central_stenosis: Mapping[str, float] = field(default_factory=dict)
     foraminal_stenosis: Mapping[tuple[str, Side], float] = field(default_factory=dict)
     lordosis: float = 50.0
+    kyphosis: float = 38.0
+    cervical_lordosis: float = 15.0
     scoliosis: float = 0.0
     body_scale: float = 1.0
     variation: float = 0.0
     fat: float = 16.0
     patient_rotation: tuple[float, float, float] = (0.0, 0.0, 0.0)
     slice_rotation: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    centre: tuple[float, float, float] = (0.0, 15.0, -8.0)
-    size: tuple[int, int, int] = (20, 256, 256)
-    spacing: tuple[float, float, float] = (4.0, 1.0, 1.0)
+    centre: tuple[float, float, float] = None
+    size: tuple[int, int, int] = None
+    spacing: tuple[float, float, float] = None
     slice_thickness: float | None = None
     orientation: str = "PIL"
     contrast: str = "T2"
@@ -115,6 +127,10 @@ class PhantomSpec:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        view = view_of(self.region)
+        for name in ("centre", "size", "spacing"):
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, getattr(view, name))
         known = set(self.levels)
         for name in ("disc_narrowing", "disc_bulge", "listhesis", "disc_degeneration", "central_stenosis"):
             unknown = set(getattr(self, name)) - known
@@ -131,6 +147,8 @@ class PhantomSpec:
         _within("disc_bulge", self.disc_bulge.values(), 0, 10)
         _within("listhesis", self.listhesis.values(), -15, 15)
         _within("lordosis", [self.lordosis], 0, 90)
+        _within("kyphosis", [self.kyphosis], 5, 80)
+        _within("cervical_lordosis", [self.cervical_lordosis], -30, 50)
         _within("scoliosis", [self.scoliosis], -60, 60)
         _within("body_scale", [self.body_scale], 0.5, 1.5)
         if self.contrast not in CONTRASTS:
@@ -142,9 +160,9 @@ class PhantomSpec:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Vertebrae that the phantom has, top down, from T8 to S1."""
+        """Vertebrae that the phantom has, top down: from T8, or from C2, to S1."""
         every = column(self.lumbar)
-        return every[every.index("T8") :]
+        return every[every.index(view_of(self.region).top) :]
 
     @property
     def levels(self) -> tuple[str, ...]:
@@ -152,10 +170,24 @@ class PhantomSpec:
         return tuple(map(level_between, self.names, self.names[1:]))
 
     @classmethod
-    def random(cls, rng: np.random.Generator) -> PhantomSpec:
-        """A spec drawn for training: any contrast, healthy or degenerate, any size of person and field of view."""
+    def random(cls, rng: np.random.Generator, region: str = "lumbar") -> PhantomSpec:
+        """A spec drawn for training: any contrast, healthy or degenerate, any size of person and field of view.
+
+        Parameters
+        ----------
+        rng : np.random.Generator
+            Source of all knobs.
+        region : str
+            What is looked at.
+
+        Raises
+        ------
+        ValueError
+            If there is no such region.
+        """
+        view_of(region)
         while True:
-            spec = cls._draw(rng)
+            spec = cls._draw(rng) if region == "lumbar" else cls(**draw_upper(rng, region, CONTRASTS))
             try:
                 build_column(spec)
             except ValueError:

@@ -12,7 +12,7 @@ from .frames import BODY_FRAME, Lattice
 from .spec import PhantomSpec
 from .tissue import Tissue
 
-__all__ = ["Noise", "paint_surroundings"]
+__all__ = ["Noise", "paint_belly", "paint_surroundings"]
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def paint_surroundings(lattice: Lattice, column: Column, spec: PhantomSpec, nois
     fat = trunk.look(trunk.fat, up)
     tissue = np.full(lattice.shape, Tissue.FAT, np.uint8)
     s = np.float32(spec.body_scale)
-    _paint_belly(tissue, x / s, y / s, left, posterior, up, noise)
+    paint_belly(tissue, x / s, y / s, left, posterior, up, noise)
     _paint_muscles(tissue, x / s, y / s, up / s, under - fat, noise)
     _paint_vessels(tissue, x / s, y / s, up / s)
     tissue[(under < fat) & (y > 0)] = Tissue.FAT
@@ -101,7 +101,7 @@ def paint_surroundings(lattice: Lattice, column: Column, spec: PhantomSpec, nois
     return tissue
 
 
-def _paint_belly(
+def paint_belly(
     tissue: np.ndarray,
     x: np.ndarray,
     y: np.ndarray,

@@ -15,6 +15,7 @@ from ...anatomy.structures import Side, Structure
 from ...case.measurement import Measurement
 from .alignment import between_endplates, true_alignment
 from .canal import Sac
+from .cord import Cord
 from .foramen import Foramen
 from .frames import Frame, Points
 from .skeleton import INSET, Body, Disc
@@ -43,6 +44,7 @@ def true_measurements(
     sac: Sac,
     in_view: InView,
     upright: np.ndarray = UPRIGHT,
+    cord: Cord | None = None,
 ) -> tuple[Measurement, ...]:
     """True values of everything that lies in the field of view.
 
@@ -59,12 +61,15 @@ def true_measurements(
         Whether all of some body-frame points (n, 3) lie in the field of view.
     upright : np.ndarray
         (3,) the scanner's long axis, upwards, in the body frame.
+    cord : Cord, optional
+        For the space that the sac leaves for it. C2 has a dens and no upper endplate: of its body only what needs
+        none has a true value.
     """
     rows: list[Measurement] = []
     for disc in discs:
         rows += _disc(disc, in_view)
     for place in sorted((*bodies, *discs), key=lambda s: -s.frame.origin[2]):
-        rows += _canal(sac, place.frame, place.level if isinstance(place, Disc) else place.name, in_view)
+        rows += _canal(sac, place.frame, place.level if isinstance(place, Disc) else place.name, in_view, cord)
     rows += _compression(discs, rows)
     for foramen in foramina:
         rows += _foramen(foramen, sac, in_view)
@@ -132,7 +137,7 @@ def _between_bodies(disc: Disc, fyllos: float, in_view: InView) -> Iterator[Meas
 
     upper, lower = disc.upper, disc.lower
     # The height against the body above needs that body whole, the rest only the ends that face the disc.
-    if in_view(_rims(upper)):
+    if in_view(_rims(upper)) and not upper.dens:
         yield row("height index", "Fyllos over depth above", fyllos / upper.ap, "1")
         if in_view(_rims(lower)):
             yield row("height", "Frobin", _frobin(disc), "mm")
@@ -199,7 +204,7 @@ def _corner(body: Body, lower: bool, left: float, sign: float, disc: Disc) -> np
     return local[1:]
 
 
-def _canal(sac: Sac, frame: Frame, level: str, in_view: InView) -> Iterator[Measurement]:
+def _canal(sac: Sac, frame: Frame, level: str, in_view: InView, cord: Cord | None) -> Iterator[Measurement]:
     at = sac.crossing(frame.origin, frame.axes[2])
     if at is None:
         return
@@ -221,6 +226,10 @@ def _canal(sac: Sac, frame: Frame, level: str, in_view: InView) -> Iterator[Meas
         ("transverse diameter", inside.sum(axis=0).max() * _STEP, "mm"),
     ):
         yield _row(Structure.CANAL, level, None, name, PERPENDICULAR, value, unit)
+    if cord is not None:
+        thick = 2.0 * float(sac.at(cord.half_ap, at))
+        if thick > 2.0:
+            yield _row(Structure.CANAL, level, None, "space for the cord", "AP less cord AP", chord - thick, "mm")
 
 
 def _compression(discs: tuple[Disc, ...], rows: list[Measurement]) -> Iterator[Measurement]:
@@ -254,7 +263,7 @@ def _foramen(foramen: Foramen, sac: Sac, in_view: InView) -> Iterator[Measuremen
     found = []
     for share in np.linspace(0.25, 0.75, 5):
         left = sign * (foramen.medial + share * (foramen.lateral - foramen.medial))
-        points = _plane(foramen.disc.frame, left, posterior, up)
+        points = _plane(foramen.disc.frame, left, posterior + foramen.shift_at(abs(left)), up)
         depth = foramen.depth(points)
         for solid in (foramen.disc, foramen.disc.upper, foramen.disc.lower, sac):
             depth = np.minimum(depth, -solid.depth(points))
@@ -288,6 +297,23 @@ def _rims(body: Body) -> np.ndarray:
 
 
 def _vertebra(body: Body, whole: list[Body], in_view: InView) -> Iterator[Measurement]:
+    if not body.dens:
+        yield from _heights(body, whole)
+    if not in_view(body.corners):
+        return
+    if not body.dens:
+        yield _row(Structure.VERTEBRA, body.name, None, "width", MID_PLANE, _waist(body), "mm")
+    axes = [np.arange(-n / 2 - 2.0, n / 2 + 2.0, _STEP_VOLUME) for n in (body.rl, body.ap, body.height + 4.0)]
+    if body.dens:
+        axes[2] = np.arange(-body.height / 2 - 4.0, body.height / 2 + body.dens + 2.0, _STEP_VOLUME)
+    lattice = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
+    inside = _share(body.depth(Points(body.frame.to_body(lattice))), _STEP_VOLUME)
+    volume = inside.sum() * _STEP_VOLUME**3
+    yield _row(Structure.VERTEBRA, body.name, None, "volume", SOFT_VOXELS, volume, "mm3")
+
+
+def _heights(body: Body, whole: list[Body]) -> Iterator[Measurement]:
+    """Heights, depth, wedge and deformity of a body with two endplates."""
     front, middle, back = (body.height_at(s) for s in (INSET, 0.5, 1.0 - INSET))
     for name, value in (
         ("anterior height", front),
@@ -300,17 +326,9 @@ def _vertebra(body: Body, whole: list[Body], in_view: InView) -> Iterator[Measur
     for method, lost in (("Genant wedge", front), ("Genant biconcave", middle)):
         yield _row(Structure.VERTEBRA, body.name, None, "deformity", method, 100.0 * (1.0 - lost / back), "%")
     n = whole.index(body)
-    if 0 < n < len(whole) - 1 and whole[n + 1].name != "S1":
+    if 0 < n < len(whole) - 1 and whole[n + 1].name != "S1" and not whole[n - 1].dens:
         beside = (whole[n - 1].height_at(1.0 - INSET) + whole[n + 1].height_at(1.0 - INSET)) / 2
         yield _row(Structure.VERTEBRA, body.name, None, "deformity", "Genant crush", 100.0 * (1.0 - back / beside), "%")
-    if not in_view(body.corners):
-        return
-    yield _row(Structure.VERTEBRA, body.name, None, "width", MID_PLANE, _waist(body), "mm")
-    axes = [np.arange(-n / 2 - 2.0, n / 2 + 2.0, _STEP_VOLUME) for n in (body.rl, body.ap, body.height + 4.0)]
-    lattice = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
-    inside = _share(body.depth(Points(body.frame.to_body(lattice))), _STEP_VOLUME)
-    volume = inside.sum() * _STEP_VOLUME**3
-    yield _row(Structure.VERTEBRA, body.name, None, "volume", SOFT_VOXELS, volume, "mm3")
 
 
 def _waist(body: Body) -> float:
