@@ -11,15 +11,18 @@ from ..anatomy.labels import CANAL_VALUE, CORD_VALUE, describe, disc_value, fora
 from ..anatomy.levels import column_with, is_unnamed, split_level, vertebra_value
 from ..anatomy.structures import Side, Structure
 from ..case.canal_profile import CanalProfile
+from ..case.direct import CrossCheck
 from ..case.errors import InputError
 from ..case.measurement import Measurement
 from ..case.spine import NamedSpine, Naming
+from ..uncertainty.crosscheck import contradiction
 from .derived import formulas_for
 from .state import State, identity, place_may_change, same, single_rows
 from .verdict import reassessed
 
 __all__ = ["NeedsConfirmationError", "new_names", "renamed_state", "table_under_new_names"]
 
+_NO_INTERVAL = re.compile(r"no interval: [^;]+")
 _NAME = re.compile(r"(?<![A-Za-z0-9])([CTLSV]\d{1,2})(?![A-Za-z0-9])")
 
 
@@ -187,8 +190,26 @@ def table_under_new_names(before: State, after: State, fresh: list[Measurement])
             rows.append(replace(m, source="corrected", automatic=original.value))
         if was.key in before.by_hand:
             hand.add(m.key)
+    rows = [_with_remarks(m, old.get(m.key), after.result.cross_check) for m in rows]
     result = replace(after.result, measurements=tuple(rows))
     return State(result, automatic, frozenset(hand))
+
+
+def _with_remarks(row: Measurement, was: Measurement | None, check: CrossCheck | None) -> Measurement:
+    """The row with what was said of its value after it had been measured, where it still has that value.
+
+    That is what the second reading says against it, and why it has no interval.
+    """
+    if was is None or not same(was.value, row.value):
+        return row
+    said = _NO_INTERVAL.findall(was.flag)
+    for reading in check.readings if check is not None else ():
+        about = (reading.structure, reading.level, None, reading.name, reading.method)
+        words = contradiction(reading)
+        if about == (row.structure, row.level, row.side, row.name, row.method) and words and words in was.flag:
+            said.append(words)
+    missing = [words for words in said if words not in row.flag]
+    return replace(row, flag="; ".join(filter(None, (row.flag, *missing)))) if missing else row
 
 
 def _moved(row: Measurement, mapping: dict[str, str]) -> Measurement:

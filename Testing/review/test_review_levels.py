@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from SpineQuantLib.anatomy.labels import disc_value, foramen_value
 from SpineQuantLib.anatomy.levels import vertebra_value
 from SpineQuantLib.anatomy.structures import Side, Structure
+from SpineQuantLib.case.direct import CrossCheck, DirectReading
 from SpineQuantLib.case.errors import InputError
 from SpineQuantLib.review.case_review import CaseReview
 from SpineQuantLib.review.levels import NeedsConfirmationError
+from SpineQuantLib.review.opening import open_case
+from SpineQuantLib.uncertainty.crosscheck import contradiction, with_cross_check
 
 OLD = ("L3", "L4", "L5", "S1")
 NEW = ("L2", "L3", "L4", "L5")
@@ -135,3 +140,32 @@ def test_impossible_names_are_refused(review, name):
         review.rename(name, s1_becomes_lumbar=True)
     assert review.measurements == before
     assert not review.can_undo
+
+
+def test_what_the_second_reading_says_follows_to_the_new_name(phantom_case):
+    """A contradiction is about a value in the image, whatever its level is called."""
+    opened = open_case(phantom_case[1])
+    result = opened.state.result
+    row = next(
+        m for m in result.measurements if (m.structure, m.level, m.name) == (Structure.DISC, "L4-L5", "middle height")
+    )
+    reading = DirectReading(row.structure, row.level, row.name, row.method, row.value, row.value - 6.0, -2.0, 2.0)
+    check = CrossCheck("second", "1.0", "ab" * 32, "", (reading,))
+    rows, assessment = with_cross_check(result.measurements, result.assessment, check)
+    refused = "no interval: fewer than three members can measure it"
+    rows = tuple(replace(m, flag=f"{refused}; {m.flag}") if m.key == row.key else m for m in rows)
+    result = replace(result, measurements=rows, assessment=assessment, cross_check=check)
+    opened.state = replace(opened.state, result=result)
+    review = CaseReview(opened)
+    said = contradiction(reading)
+    assert said in review.row(row.key).flag
+    review.rename("L6-S1")
+    flagged = [m.key for m in review.measurements if said in m.flag]
+    assert flagged == [row.key.replace("L4-L5", "L5-L6")]
+    assert review.row(flagged[0]).source == "automatic"
+    assert refused in review.row(flagged[0]).flag
+    assert any(said in s.reason for s in review.scores if s.level == "L5-L6")
+    points = np.array(review.row(flagged[0]).geometry.points)
+    review.move(flagged[0], points + 0.4 * (points - points.mean(axis=0)))
+    review.rename("L5-S1")
+    assert not [m.key for m in review.measurements if said in m.flag], "a reader has settled it"
