@@ -25,7 +25,7 @@ if not (Path(__file__).parent / "SpineQuantLib").is_dir():
 from SpineQuantPanel import packages, scripting, whole_way
 from SpineQuantPanel.helpers import told
 from SpineQuantPanel.runs import AUTOMATIC, Runs
-from SpineQuantPanel.startup import makePhantom, registerSampleData, registerTerminology
+from SpineQuantPanel.startup import addPhantom, registerSampleData, registerTerminology
 
 from SpineQuantLib.case.errors import EngineError, SpineQuantError
 
@@ -399,13 +399,24 @@ class SpineQuantTest(ScriptedLoadableModuleTest):
         found = logic.getParameterNode()
         assert (found.lowestDisc, found.contrast) == ("L4-L5", "T2")
 
+    def test_SampleDataIsThere(self) -> None:
+        """The phantom is found from the console as it is in the module Sample Data."""
+        try:
+            import SampleData
+        except ImportError:
+            return  # an application without that module
+        registerSampleData()
+        volumeNode = SampleData.downloadSample("SpineQuantPhantom")
+        assert volumeNode.GetName() == "SpineQuantPhantom", volumeNode.GetName()
+        assert volumeNode.GetImageData().GetDimensions() == (176, 224, 16)
+
     def test_FailureSaysWhy(self) -> None:
         """A Python that is not there ends the analysis with a reason."""
         logic = SpineQuantLogic()
         logic.setEngine("/no/such/python")
         reason = ""
         try:
-            logic.process(makePhantom()[0])
+            logic.process(addPhantom())
         except SpineQuantError as error:
             reason = str(error)
         finally:
@@ -415,7 +426,7 @@ class SpineQuantTest(ScriptedLoadableModuleTest):
     def test_CancelLeavesNothing(self) -> None:
         """A cancelled analysis adds nothing to the scene."""
         logic = SpineQuantLogic()
-        volumeNode = makePhantom()[0]
+        volumeNode = addPhantom()
         nodes = slicer.mrmlScene.GetNumberOfNodes()
         entry = logic.start(volumeNode)
         logic.poll()
@@ -433,5 +444,5 @@ class SpineQuantTest(ScriptedLoadableModuleTest):
     def test_TheWholeWay(self) -> None:
         """Load, apply, flags, correct, export, close, as a reader does it in the panel."""
         panel = self._panel()
-        for step in whole_way.steps(panel, makePhantom()[0]):
+        for step in whole_way.steps(panel, addPhantom()):
             self.delayDisplay(step)

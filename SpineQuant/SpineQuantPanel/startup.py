@@ -8,6 +8,9 @@ import slicer
 from SpineQuantLib.anatomy.resources import resource
 from SpineQuantLib.case.errors import SpineQuantError
 
+PHANTOM = Path(__file__).resolve().parents[1] / "Resources" / "SampleData" / "SpineQuantPhantom.nrrd"
+PHANTOM_CHECKSUM = "SHA256:5092e6e513ed823e03f7997116c41121590ce877f42393c2d14ae6e8030fed82"
+
 
 def registerTerminology() -> None:
     """Make the codes of what SpineQuant segments known to Slicer, so that they can be chosen by hand."""
@@ -20,30 +23,34 @@ def registerTerminology() -> None:
 
 
 def registerSampleData() -> None:
-    """Offer a lumbar phantom in the module Sample Data; it is drawn here and not downloaded."""
+    """Offer a lumbar phantom in the module Sample Data and to ``SampleData.downloadSample("SpineQuantPhantom")``.
+
+    The file comes with this module. The console knows no custom downloader, so that its address must be one that can
+    be fetched: that of the file itself.
+    """
     try:
         import SampleData
     except ImportError:
         return  # an application without that module
     SampleData.SampleDataLogic.registerCustomSampleDataSource(
         category="SpineQuant",
-        sampleName="SpineQuantPhantom",
-        # An address is asked for, although nothing is fetched where there is an own downloader.
-        uris="spinequant:phantom",
-        fileNames="SpineQuantPhantom.nrrd",
-        nodeNames="SpineQuantPhantom",
-        thumbnailFileName=str(Path(__file__).parents[1] / "Resources" / "Icons" / "SpineQuant.png"),
-        customDownloader=makePhantom,
+        sampleName=PHANTOM.stem,
+        uris=PHANTOM.as_uri(),
+        fileNames=PHANTOM.name,
+        nodeNames=PHANTOM.stem,
+        checksums=PHANTOM_CHECKSUM,
+        thumbnailFileName=str(PHANTOM.parents[1] / "Icons" / "SpineQuant.png"),
     )
 
 
-def makePhantom(_source=None) -> list:
-    """Draw a lumbar phantom and load it.
+def addPhantom():
+    """Add the phantom to the scene, without the module Sample Data.
 
-    :returns: Its volume node, in a list as the module Sample Data expects.
+    :returns: Its volume node.
     """
-    from SpineQuantLib.scene.volume import add_volume
-    from SpineQuantLib.training.phantom import PhantomSpec, make_phantom
+    import SimpleITK as sitk
 
-    phantom = make_phantom(PhantomSpec(size=(16, 224, 176), seed=5))
-    return [add_volume(slicer.mrmlScene, phantom.image, slicer.mrmlScene.GenerateUniqueName("SpineQuantPhantom"))]
+    from SpineQuantLib.scene.volume import add_volume
+
+    name = slicer.mrmlScene.GenerateUniqueName(PHANTOM.stem)
+    return add_volume(slicer.mrmlScene, sitk.ReadImage(str(PHANTOM)), name)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import os
 import shutil
 import subprocess
 import sys
 import types
+import urllib.request
 from pathlib import Path
 
+import numpy as np
 import pytest
+import SimpleITK as sitk
 
 from SpineQuantLib.case.errors import SpineQuantError
 from SpineQuantLib.report.tables import read_measurements
@@ -141,26 +145,43 @@ def test_a_volume_of_its_own_needs_no_excuse(logic, add_volume):
     assert dicom().dicomFiles(add_volume()) == ([], "")
 
 
-def test_a_phantom_is_offered_as_sample_data(desktop, monkeypatch):
+def test_a_phantom_is_offered_as_sample_data(desktop, monkeypatch, tmp_path):
+    """As Slicer fetches it: from the address, under a file name, with a checksum; nothing else is asked."""
     offered = []
 
     class SampleDataLogic:
         @staticmethod
-        def registerCustomSampleDataSource(category, sampleName, uris, fileNames, nodeNames, **source):
+        def registerCustomSampleDataSource(
+            category, sampleName, uris, fileNames, nodeNames, checksums, thumbnailFileName
+        ):
             # Slicer puts single texts into lists, and asks for as many of one as of the other.
-            assert all(isinstance(text, str) and text for text in (sampleName, uris, fileNames, nodeNames))
-            offered.append({"category": category, **source})
+            assert all(isinstance(text, str) and text for text in (sampleName, uris, fileNames, nodeNames, checksums))
+            offered.append((category, sampleName, uris, fileNames, checksums, thumbnailFileName))
 
     sample_data = types.ModuleType("SampleData")
     sample_data.SampleDataLogic = SampleDataLogic
     monkeypatch.setitem(sys.modules, "SampleData", sample_data)
     desktop.module.registerSampleData()
-    source = offered[0]
-    assert source["category"] == "SpineQuant"
-    assert Path(source["thumbnailFileName"]).is_file()
-    nodes = source["customDownloader"](source)
-    assert nodes[0].GetImageData().GetNumberOfPoints() > 100_000
-    assert nodes[0].GetName() == "SpineQuantPhantom"
+    category, name, address, file_name, checksum, picture = offered[0]
+    assert (category, name) == ("SpineQuant", "SpineQuantPhantom")
+    assert Path(picture).is_file()
+    fetched, _ = urllib.request.urlretrieve(address, tmp_path / file_name)
+    assert checksum == "SHA256:" + hashlib.sha256(fetched.read_bytes()).hexdigest()
+    image = sitk.ReadImage(str(fetched))
+    assert image.GetSize() == (176, 224, 16)
+    assert desktop.module.addPhantom().GetName() == "SpineQuantPhantom"
+
+
+def test_the_sample_is_what_the_phantom_code_draws(desktop):
+    """It may be drawn more finely one day, but it stays the same spine at the same place."""
+    from SpineQuantLib.training.phantom import PhantomSpec, make_phantom
+
+    stored = sitk.ReadImage(str(sys.modules["SpineQuantPanel.startup"].PHANTOM))
+    drawn = make_phantom(PhantomSpec(size=(16, 224, 176), seed=5)).image
+    for name in ("GetSize", "GetSpacing", "GetOrigin", "GetDirection"):
+        assert getattr(stored, name)() == pytest.approx(getattr(drawn, name)(), abs=1e-6)
+    ours, theirs = (sitk.GetArrayFromImage(image).astype(float).ravel() for image in (stored, drawn))
+    assert np.corrcoef(ours, theirs)[0, 1] > 0.9
 
 
 def test_the_modules_own_test_runs(desktop, use_engine, monkeypatch):

@@ -17,7 +17,7 @@ else:
     tomllib = pytest.importorskip("tomli", reason="reading pyproject.toml needs Python 3.11")
 
 # Slicer's own, those of Python, and what Slicer brings.
-ALLOWED = {"slicer", "qt", "ctk", "vtk", "numpy", "packaging", "SpineQuantLib", "SpineQuantPanel"}
+ALLOWED = {"slicer", "qt", "ctk", "vtk", "numpy", "packaging", "SimpleITK", "SpineQuantLib", "SpineQuantPanel"}
 # Other modules of Slicer, imported where they are used.
 ALLOWED |= {"SampleData", "PyTorchUtils"}
 
