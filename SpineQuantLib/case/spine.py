@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..anatomy.labels import CANAL_VALUE, Label, describe
+from ..anatomy.labels import CANAL_VALUE, CORD_VALUE, Label, describe
 from ..anatomy.levels import SACRUM_VALUE, level_between, vertebra_value
 from ..anatomy.structures import Side, Structure
 from .grid import Grid
@@ -138,9 +138,13 @@ class NamedSpine:
         margin : int
             Voxels left around the object; clipped at the edge of the volume.
         """
+        # The cord lies in the sac: where it is told apart, the sac is still whole.
+        parts = (CANAL_VALUE, CORD_VALUE) if value == CANAL_VALUE else (value,)
         mask = self.labels == value
         if not mask.any():
             return None
+        for part in parts[1:]:
+            mask |= self.labels == part
         lo, hi = [], []
         for axis in range(3):
             hit = np.flatnonzero(mask.any(axis=tuple(a for a in range(3) if a != axis)))
@@ -152,11 +156,11 @@ class NamedSpine:
         soft = self.occupancy[structure][box].astype(np.float32, copy=True)
         rivals = np.zeros(crop.shape, bool)
         for other in np.unique(crop[crop > 0]):
-            if other != value and describe(int(other)).structure is structure:
+            if other not in parts and describe(int(other)).structure is structure:
                 rivals |= crop == other
         soft[rivals] = 0.0
         # A voxel that no object claims may touch the border, but its own share must not reach inside.
-        outside = crop != value
+        outside = ~np.isin(crop, parts)
         soft[outside] = np.minimum(soft[outside], 0.4999)
         grid = Grid(
             crop.shape,
