@@ -16,10 +16,10 @@ from .section import Section
 
 __all__ = ["Corners", "corners_of"]
 
-_NEAR, _WALL, _PLATE = 1.5, 12.0, 14.0
+_NEAR, _WALL, _PLATE = 2.0, 12.0, 14.0
 """Millimetres from the outermost point beyond which its rounding ends, and up to which the anterior wall and the
 endplate are followed: about half of each, since both are hollow and a straight line would miss the corner by 0.2 mm."""
-_POSTERIOR_WALL = 7.0
+_POSTERIOR_WALL = 9.0
 """The same behind, where the wall is nearly straight, and at its middle the basivertebral veins have no border."""
 _FEWEST, _SHORTEST = 8, 4.0
 """Points, and millimetres, that a wall or an endplate must have."""
