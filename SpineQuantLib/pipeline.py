@@ -21,6 +21,7 @@ from .case.spine import NamedSpine
 from .images.contrast import contrast_from_tissues
 from .images.read import read_volume
 from .images.volume import SpineVolume
+from .measure.landmarks import Landmarks
 from .measure.spine import measure_brief, measure_spine_and_canal
 from .models.committee import Committee, describe_device, load_committee, part_of
 from .models.crosscheck import cross_check
@@ -190,12 +191,13 @@ def _judge(volume: SpineVolume, committee: Committee, options: AnalyzeOptions, j
     info = _settle_contrast(volume.info, options, array, spine)
     info = replace(info, remarks=(*info.remarks, *said))
     with clock.stage("measure"):
-        measurements, profile = measure_spine_and_canal(spine, array, info.contrast)
+        landmarks = Landmarks(spine)
+        measurements, profile = measure_spine_and_canal(spine, array, info.contrast, landmarks=landmarks)
     with clock.stage("assess"):
         calibration, info = _calibration(committee, info, options)
         objects = territories(spine)
         assessment = assess(opinion, spine, _doubts(info), calibration, objects)
-        spread = spreads(member_spines(opinion, spine, objects), _measure_again(calibration))
+        spread = spreads(member_spines(opinion, spine, objects), _measure_again(calibration, landmarks))
         measurements = tuple(add_intervals(measurements, spread, calibration, assessment.distance))
     with clock.stage("cross-check"):
         check = cross_check(array, spine.grid, measurements, info.contrast)
@@ -245,10 +247,10 @@ def _calibration(
     return found, info
 
 
-def _measure_again(calibration: Calibration | None) -> Callable[[NamedSpine], list[Measurement]]:
-    """How members' masks are measured: only structures of which a measurement has an interval."""
+def _measure_again(calibration: Calibration | None, planes: Landmarks) -> Callable[[NamedSpine], list[Measurement]]:
+    """How members' masks are measured: in the committee's planes, and where a measurement has an interval."""
     structures = {key.split("|")[0] for key in calibration.intervals} if calibration else {s.value for s in Structure}
-    return lambda spine: measure_brief(spine, lambda structure, _level: structure.value in structures)
+    return lambda spine: measure_brief(spine, lambda structure, _level: structure.value in structures, planes)
 
 
 def _doubts(info: InputInfo) -> tuple[str, ...]:

@@ -84,7 +84,8 @@ class Measurement:
     geometry : Geometry or None
         Where it was read from.
     spread : float or None
-        Standard deviation across the members of the committee, each measured on its own; None where too few can be.
+        Standard deviation across the members of the committee, each measured by its own masks in the committee's
+        planes; None where too few can be.
     """
 
     structure: Structure

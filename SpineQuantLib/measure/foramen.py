@@ -138,7 +138,8 @@ def _neck(section: Section) -> float:
     """Smallest AP extent in the middle of the height, mm."""
     low, high = section.extent(1)
     heights = low + np.linspace(0.2, 0.8, 25) * (high - low)
-    return min(length(section.chord(np.array([0.0, v]), np.array([1.0, 0.0]))) for v in heights)
+    back, front = section.chords(np.column_stack([np.zeros(len(heights)), heights]), np.array([1.0, 0.0]))
+    return float((front - back)[:, 0].min())
 
 
 def _height(section: Section) -> Ends:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from .section import BORDER, Field, Plane
 
-__all__ = ["Frame", "between", "estimate", "unit"]
+__all__ = ["Frame", "between", "estimate", "seen_in", "unit"]
 
 SUPERIOR = np.array([0.0, 0.0, 1.0])
 LEFT = np.array([1.0, 0.0, 0.0])
@@ -57,7 +58,7 @@ class Frame:
 
 def unit(vector: np.ndarray) -> np.ndarray:
     """Vector of length one; zero stays zero."""
-    length = float(np.linalg.norm(vector))
+    length = math.sqrt(vector @ vector)
     return np.asarray(vector, dtype=float) / length if length > 1e-9 else np.zeros(3)
 
 
@@ -251,6 +252,18 @@ def estimate(
     if cut_sideways and behind is not None:
         centre = centre + ((behind - centre) @ left) * left
     return Frame(centre, np.cross(left, up), left, up, tilts)
+
+
+def seen_in(field: Field, frame: Frame, *, upper_counts: bool = False) -> Frame:
+    """Another mask of an object in the frame that the object has: only the endplates are the mask's own.
+
+    ``upper_counts`` as of :func:`estimate`.
+    """
+    planes = _endplates(field, frame, upper_counts)
+    if planes is None:
+        return replace(frame, endplates=None)
+    upper, lower = (unit(-a * frame.anterior - b * frame.left + frame.up) for a, b, _ in planes)
+    return replace(frame, endplates=(upper, lower))
 
 
 def between(above: Frame, below: Frame) -> Frame:

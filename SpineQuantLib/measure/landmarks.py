@@ -30,10 +30,14 @@ class Landmarks:
     ----------
     spine : NamedSpine
         The spine.
+    planes : Landmarks, optional
+        Of another segmentation of the same spine with the same names: its frames and its centre line are taken, so
+        that both are measured in the same planes. Endplates and corners remain the spine's own.
     """
 
-    def __init__(self, spine: NamedSpine) -> None:
+    def __init__(self, spine: NamedSpine, planes: Landmarks | None = None) -> None:
         self.spine = spine
+        self._planes = planes
         names: list[str] = []
         values: list[int] = []
         for n, vertebra in enumerate(spine.vertebrae):
@@ -68,7 +72,10 @@ class Landmarks:
     @cached_property
     def centre_line(self) -> CentreLine | None:
         """Centre line of the dural sac."""
-        return trace(self.sac) if self.sac is not None and self.sac.solid else None
+        if self.sac is None or not self.sac.solid:
+            return None
+        theirs = self._planes.centre_line if self._planes is not None else None
+        return theirs if theirs is not None else trace(self.sac)
 
     def seen(self, name: str) -> bool:
         """Whether a body or disc is among the labels and has a border."""
@@ -171,6 +178,9 @@ class Landmarks:
         field = self.fields[name]
         if field is None or not field.solid:
             return None
+        theirs = self._planes.frame(name) if self._planes is not None else None
+        if theirs is not None:
+            return frames.seen_in(field, theirs, upper_counts=name == "S1")
         behind = None
         if self.centre_line is not None:
             up = self._up_hint(name)

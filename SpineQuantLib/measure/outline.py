@@ -66,17 +66,15 @@ def rings(values: np.ndarray, level: float) -> list[np.ndarray]:
     order = np.argsort(starts)
     following = order[np.searchsorted(starts, ends, sorter=order)].tolist()
     points = _crossings(starts, values, level)
-    found, taken = [], [False] * len(following)
-    for first in range(len(following)):
-        if taken[first]:
-            continue
+    found, left = [], set(range(len(following)))
+    while left:
+        first = min(left)
         ring = [first]
-        taken[first] = True
         here = following[first]
         while here != first:
-            taken[here] = True
             ring.append(here)
             here = following[here]
+        left.difference_update(ring)
         found.append(points[[*ring, first]])
     return found
 

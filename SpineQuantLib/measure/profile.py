@@ -53,20 +53,19 @@ class Profile:
         of the way between the margins; at 41 equal steps the height is read perpendicular to it.
         """
         shares = np.linspace(INSET, 1 - INSET, _STATIONS)
-        chords = [c for share in shares if (c := self.height(float(share))) is not None]
-        if len(chords) < 5:
+        places = np.column_stack([self.back + shares * (self.front - self.back), np.zeros(len(shares))])
+        lower, upper = self.section.chords(places, np.array([0.0, 1.0]))
+        middles = ((lower + upper) / 2)[np.isfinite(lower[:, 0])]
+        if len(middles) < 5:
             return None
-        middles = np.array([(a + b) / 2 for a, b in chords])
         curve = np.polynomial.Polynomial.fit(middles[:, 0], middles[:, 1], 2)
         u = middles[:, 0]
         v, slope = curve(u), curve.deriv()(u)
-        across = [
-            self.section.chord(np.array([x, y]), np.array([-s, 1.0])) for x, y, s in zip(u, v, slope, strict=True)
-        ]
-        lengths = [float(np.linalg.norm(c[1] - c[0])) for c in across if c is not None]
-        if not lengths:
-            return None
-        return float(np.mean(lengths)), np.column_stack([u, v])
+        places = np.column_stack([u, v])
+        lower, upper = self.section.chords(places, np.column_stack([-slope, np.ones_like(slope)]))
+        lengths = np.linalg.norm(upper - lower, axis=1)
+        lengths = lengths[np.isfinite(lengths)]
+        return (float(lengths.mean()), places) if len(lengths) else None
 
 
 def body_depth(section: Section, corners: Corners) -> Ends:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -159,7 +160,7 @@ def few_slices(*fields: Field | None) -> list[str]:
 
 def length(ends: Ends | None) -> float:
     """Distance between two points in mm; NaN where there are none."""
-    return float(np.linalg.norm(ends[1] - ends[0])) if ends is not None else np.nan
+    return math.dist(*ends) if ends is not None else np.nan
 
 
 def line(plane: Plane, ends: Ends | None) -> Geometry | None:

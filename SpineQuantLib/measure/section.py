@@ -8,6 +8,7 @@ not matter beyond what they blur. Points are LPS millimetres throughout the room
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -120,6 +121,12 @@ class Field:
     def thick(self) -> bool:
         """Whether slices are thick against their pixels."""
         return bool(self.spacing[0] >= THICK * self.spacing[1:].min())
+
+    @cached_property
+    def at_edge(self) -> bool:
+        """Whether the box reaches the edge of the volume; elsewhere nothing of the object can lie beyond it."""
+        ends = zip(self.start, self.occupancy.shape, self.volume, strict=True)
+        return any(start == 0 or start + size == whole for start, size, whole in ends)
 
     def outside_view(self, lps: np.ndarray) -> np.ndarray:
         """Whether LPS points (…, 3) lie beyond the outermost voxel centres of the whole volume."""
@@ -236,7 +243,7 @@ class Section:
 
     def chord(self, point: np.ndarray, direction: np.ndarray) -> Ends | None:
         """Outermost two crossings (2,) of the outline with a line, in order along it; None where it misses."""
-        direction = np.asarray(direction, dtype=float) / np.linalg.norm(direction)
+        direction = np.asarray(direction, dtype=float) / math.hypot(*direction)
         across = np.array([-direction[1], direction[0]])
         relative = self.contour - np.asarray(point, dtype=float)
         side, along = relative @ across, relative @ direction
@@ -247,6 +254,29 @@ class Section:
         share = a[hit] / (a[hit] - b[hit])
         t = along[:-1][hit] + share * (along[1:][hit] - along[:-1][hit])
         return point + t.min() * direction, point + t.max() * direction
+
+    def chords(self, points: np.ndarray, directions: np.ndarray) -> Ends:
+        """First and last ends (n, 2) of many chords as of :meth:`chord`; NaN where a line misses the outline.
+
+        Parameters
+        ----------
+        points : np.ndarray
+            (n, 2), one on each line.
+        directions : np.ndarray
+            (n, 2) or (2,), of any length.
+        """
+        directions = np.broadcast_to(directions, points.shape) / np.linalg.norm(directions, axis=-1, keepdims=True)
+        across = directions @ np.array([[0.0, 1.0], [-1.0, 0.0]])
+        side = across @ self.contour.T - (across * points).sum(axis=1)[:, None]
+        along = directions @ self.contour.T - (directions * points).sum(axis=1)[:, None]
+        line, n = np.nonzero((side[:, :-1] < 0) != (side[:, 1:] < 0))
+        before, after = side[line, n], side[line, n + 1]
+        at = along[line, n] + before / (before - after) * (along[line, n + 1] - along[line, n])
+        first, last = np.full(len(points), np.inf), np.full(len(points), -np.inf)
+        np.minimum.at(first, line, at)
+        np.maximum.at(last, line, at)
+        first, last = (np.where(np.isfinite(t), t, np.nan)[:, None] for t in (first, last))
+        return points + first * directions, points + last * directions
 
     def widest(self, direction: np.ndarray, within: tuple[float, float] = (0.0, 1.0)) -> Ends | None:
         """The longest chord along a direction.
@@ -294,9 +324,8 @@ def cut(field: Field, plane: Plane, *, reach: float | None = None) -> Section | 
         None where the plane misses the object.
     """
     height = (field.points - plane.origin) @ plane.normal
-    near = (field.points[np.abs(height) <= np.linalg.norm(field.spacing)] - plane.origin) @ np.stack(
-        [plane.u, plane.v]
-    ).T
+    near = field.points[np.abs(height) <= np.linalg.norm(field.spacing)] - plane.origin
+    near = near @ np.stack([plane.u, plane.v]).T
     if reach is not None:
         near = near[np.abs(near).max(axis=1) <= reach]
     if not len(near):
@@ -305,9 +334,11 @@ def cut(field: Field, plane: Plane, *, reach: float | None = None) -> Section | 
     margin = float(field.spacing.max()) + step
     low, high = near.min(axis=0) - margin, near.max(axis=0) + margin
     counts = np.clip(np.ceil((high - low) / step).astype(int) + 1, 2, _MAX_SAMPLES)
-    us, vs = (np.linspace(low[n], high[n], counts[n]) for n in range(2))
-    values = np.pad(field.sampler.lattice(plane.origin + us[:, None] * plane.u, vs[:, None] * plane.v), 1)
-    steps = np.array([us[1] - us[0], vs[1] - vs[0]])
+    steps = (high - low) / (counts - 1)
+    us, vs = (low[n] + steps[n] * np.arange(counts[n]) for n in range(2))
+    # Below the border all around, so that every outline closes.
+    values = np.zeros(counts + 2)
+    values[1:-1, 1:-1] = field.sampler.lattice(plane.origin + us[:, None] * plane.u, vs[:, None] * plane.v)
     sections = [Section(plane, low + (ring - 1) * steps, False) for ring in rings(values, JUST_BELOW) if len(ring) > 3]
     if not sections:
         return None
@@ -318,6 +349,6 @@ def cut(field: Field, plane: Plane, *, reach: float | None = None) -> Section | 
         # Slivers beside the object are no candidates, however near they lie.
         large = [s for s in sections if s.area >= 0.1 * best.area]
         best = min(large, key=lambda s: float(np.linalg.norm(s.centroid)))
-    left_view = bool(field.outside_view(plane.to_lps(best.contour)).any())
+    left_view = field.at_edge and bool(field.outside_view(plane.to_lps(best.contour)).any())
     others = tuple(s.area for s in sections if s is not best)
     return Section(plane, best.contour, left_view, others)

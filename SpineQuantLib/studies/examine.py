@@ -15,6 +15,7 @@ from ..case.errors import UnsuitableError
 from ..case.measurement import Measurement
 from ..case.opinion import CommitteeOpinion, Verdict
 from ..case.spine import NamedSpine
+from ..measure.landmarks import Landmarks
 from ..measure.spine import measure_brief, measure_spine
 from ..models.committee import Committee
 from ..segment.spine import name_spine
@@ -186,7 +187,8 @@ def _all_missed(sample: Sample) -> list[ObjectRecord]:
 def _rows(opinion: CommitteeOpinion, spine: NamedSpine, objects: list[Territory], sample: Sample) -> list[RowRecord]:
     """Measurements that can be made on the committee's masks, on at least three members', and on a rater's."""
     found = {row_key(row): row for row in measure_spine(spine) if row.value is not None}
-    spread = spreads(member_spines(opinion, spine, objects), measure_brief)
+    planes = Landmarks(spine)
+    spread = spreads(member_spines(opinion, spine, objects), lambda own: measure_brief(own, planes=planes))
     records = []
     for n, truth in enumerate(sample.truths):
         true_spine = truth.spine(sample.grid)

@@ -81,7 +81,7 @@ def spreads(spines: Sequence[NamedSpine], measure: Measure) -> dict[RowKey, floa
     spines : sequence of NamedSpine
         One a member.
     measure : callable
-        How a spine is measured.
+        How a spine is measured: all in the same planes, so that the spread is of the outlines and not of the planes.
     """
     values: dict[RowKey, list[float]] = {}
     for spine in spines:

@@ -28,6 +28,10 @@ SIZE = (20, 320, 320)
 SPACING = (4.0, 0.875, 0.875)
 LIMITS = {"seconds": 60.0, "peak_memory_mb": 4096.0}
 """Promised for 2 CPU cores."""
+SCORES = ("assess",)
+"""Stages that are scores and intervals."""
+MOST_SCORES = 0.05
+"""Promised for scores and intervals: the share of the whole that they take at most."""
 _INTERVAL = 0.05
 _PACKAGES = ("torch", "monai", "SimpleITK", "numpy", "slicer-core")
 
@@ -172,6 +176,7 @@ def as_markdown(result: dict[str, Any]) -> str:
     spacing = " × ".join(f"{s:g}" for s in result["input"]["spacing_mm"])
     packages = ", ".join(f"{name} {version}" for name, version in machine["packages"].items() if version)
     stages = "\n".join(f"| {s['stage']} | {s['seconds']:.1f} | {s['peak_memory_mb']:.0f} |" for s in result["stages"])
+    share = score_share(result)
     outside = whole["seconds"] - sum(s["seconds"] for s in result["stages"])
     return f"""# Seconds and memory of one case
 
@@ -187,7 +192,15 @@ def as_markdown(result: dict[str, Any]) -> str:
 | start and end of the process | {outside:.1f} | |
 | **whole command** | **{whole["seconds"]:.1f}** | **{whole["peak_memory_mb"]:.0f}** |
 | promised for 2 CPU cores | {LIMITS["seconds"]:.0f} | {LIMITS["peak_memory_mb"]:.0f} |
+
+Scores and intervals ({", ".join(SCORES)}): {100 * share:.1f} % of the whole; at most \
+{100 * MOST_SCORES:.0f} % are promised.
 """
+
+
+def score_share(result: dict[str, Any]) -> float:
+    """Part of the whole command that scores and intervals take."""
+    return sum(s["seconds"] for s in result["stages"] if s["stage"] in SCORES) / result["whole"]["seconds"]
 
 
 def default_name(result: dict[str, Any]) -> str:

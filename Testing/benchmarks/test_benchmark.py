@@ -58,6 +58,15 @@ def test_table_accounts_for_all_seconds():
     assert "| **whole command** | **2.0** | **512** |" in text
 
 
+def test_the_share_of_scores_and_intervals_is_of_the_whole_command():
+    record = result()
+    record["stages"].append({"stage": "assess", "seconds": 0.09, "peak_memory_mb": 300.0})
+    assert run_benchmark.score_share(record) == pytest.approx(0.045)
+    assert "Scores and intervals (assess): 4.5 % of the whole; at most 5 % are promised." in run_benchmark.as_markdown(
+        record
+    )
+
+
 def test_the_machine_is_described_but_not_named():
     text = json.dumps(run_benchmark.describe_machine(None))
     assert run_benchmark.cpu_model() in json.loads(text)["cpu"]
