@@ -86,6 +86,9 @@ class Measurement:
     spread : float or None
         Standard deviation across the members of the committee, each measured by its own masks in the committee's
         planes; None where too few can be.
+    accuracy : float or None
+        What voxels and slices leave uncertain even on a perfect mask: ± in the unit, within which 95 of 100 errors on
+        phantoms lie; None where it is not known, as of angles, ratios and what a reader measured.
     """
 
     structure: Structure
@@ -104,6 +107,7 @@ class Measurement:
     automatic: float | None = None
     geometry: Geometry | None = None
     spread: float | None = None
+    accuracy: float | None = None
 
     def __post_init__(self) -> None:
         if self.value is None and not self.flag:

@@ -18,7 +18,7 @@ from ..case.canal_profile import CanalProfile
 from ..case.measurement import Measurement
 from .canal_curve import CanalCurve
 from .landmarks import Landmarks
-from .rows import CUT, NOT_SEEN, Subject, across_slices, length, line
+from .rows import CUT, NOT_SEEN, Subject, length, line, slipped
 from .section import Field, cut
 
 __all__ = ["CORD_SPACE", "PERPENDICULAR", "measure_canal", "measure_compression", "measure_smallest", "profile_of"]
@@ -55,10 +55,9 @@ def measure_canal(landmarks: Landmarks, curve: CanalCurve, level: str) -> list[M
         (length(place.depth), line(plane, place.depth)),
         (length(place.width), line(plane, place.width)),
     )
-    flags = [*([note] if note else []), *place.doubts]
-    sideways = across_slices(landmarks.sac, plane.u)
+    flags = [*([note] if note else []), *place.doubts, *slipped(landmarks, level)]
     rows = [
-        subject.row(*column, value, flags=[*flags, *sideways] if column is _TRANSVERSE else flags, geometry=geometry)
+        subject.row(*column, value, flags=flags, geometry=geometry)
         for column, (value, geometry) in zip(_COLUMNS, found, strict=True)
     ]
     cord = landmarks.cord

@@ -41,7 +41,6 @@ from .rows import (
     NOT_SEEN,
     SOFT_VOXELS,
     Subject,
-    across_slices,
     doubts,
     length,
     line,
@@ -115,8 +114,7 @@ def _width(landmarks: Landmarks, subject: Subject, field: Field, flags: list[str
     if outline is None or outline.cut:
         return subject.absent(*_WIDTH, NO_BORDER if outline is None else CUT)
     ends = outline.widest(np.array([1.0, 0.0]))
-    notes = [*flags, *across_slices(field, outline.plane.u)]
-    return subject.row(*_WIDTH, length(ends), flags=notes, geometry=line(outline.plane, ends))
+    return subject.row(*_WIDTH, length(ends), flags=flags, geometry=line(outline.plane, ends))
 
 
 def _index(landmarks: Landmarks, subject: Subject, height: Measurement, flags: list[str]) -> Measurement:

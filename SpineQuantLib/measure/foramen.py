@@ -22,7 +22,7 @@ from ..anatomy.structures import Side, Structure
 from ..case.measurement import Measurement
 from .frames import LEFT, SUPERIOR, Frame, unit
 from .landmarks import Landmarks
-from .rows import CUT, NO_BORDER, NOT_SEEN, Subject, length, line
+from .rows import CUT, NO_BORDER, NOT_SEEN, Subject, length, line, slipped
 from .section import THICK, Ends, Field, Plane, Section, cut
 
 __all__ = ["ASYMMETRY", "NARROWEST", "measure_asymmetry", "measure_foramen"]
@@ -42,7 +42,7 @@ _FULL = 0.25
 _SECOND = 0.15
 _NECK = 2.0
 _DIVIDED = "almost divided, or in two: height and area depend on a thin bridge"
-_SEEN_ON = {1: "seen on one slice only", 2: "seen on two slices only"}
+_ONE_SLICE = "seen on one slice only"
 
 
 def measure_foramen(landmarks: Landmarks, level: str, side: Side) -> list[Measurement]:
@@ -59,6 +59,7 @@ def measure_foramen(landmarks: Landmarks, level: str, side: Side) -> list[Measur
         flags.append(CUT)
     if max(section.pieces, default=0.0) >= _SECOND * section.area or _neck(section) < _NECK:
         flags.append(_DIVIDED)
+    flags += slipped(landmarks, level)
     plane = section.plane
     height, across = _height(section), np.array([1.0, 0.0])
     widths = (section.widest(across), section.widest(across, (2 / 3, 1.0)), section.widest(across, (0.0, 1 / 3)))
@@ -108,7 +109,7 @@ def _narrowest(field: Field, frame: Frame) -> tuple[Section | None, list[str]]:
     first, last = int(full[0]), int(full[-1])
     count = last - first + 1
     if count <= 2:
-        return sections[int(np.argmax(areas))], [_SEEN_ON[count]] if slices else []
+        return sections[int(np.argmax(areas))], [_ONE_SLICE] if slices and count == 1 else []
     # Section n covers n to n + 1 of the extent; its middle has to lie in the central half.
     middle = (np.arange(count) + 0.5) / count
     central = first + np.flatnonzero((middle >= 0.25 - 1e-9) & (middle <= 0.75 + 1e-9))

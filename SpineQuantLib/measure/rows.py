@@ -10,13 +10,12 @@ import numpy as np
 
 from ..anatomy.structures import Side, Structure
 from ..case.measurement import Geometry, Measurement
+from .landmarks import Landmarks
 from .section import Ends, Field, Plane, Section
 
 __all__ = [
-    "ACROSS_SLICES",
     "CUT",
     "FEW_SLICES",
-    "LEANING",
     "MID_PLANE",
     "MID_SAGITTAL",
     "NOT_SEEN",
@@ -24,11 +23,11 @@ __all__ = [
     "RAGGED",
     "SOFT_VOXELS",
     "Subject",
-    "across_slices",
     "doubts",
     "few_slices",
     "length",
     "line",
+    "slipped",
     "solid",
 ]
 
@@ -43,13 +42,10 @@ FEW_SLICES = "seen on fewer than three slices: its tilt is not sure"
 RAGGED = "ragged outline"
 _SOLID = 0.85
 """Share of its convex hull that the outline of a disc, body or sac fills at least; waists and trefoils fill 0.9."""
-LEANING = "leans sideways against thick slices"
-_LEAN = 0.3
-"""Millimetres by which an object may rise from one slice to the next before heights are blurred by the slice."""
 _FEWEST_SLICES = 3
-ACROSS_SLICES = "runs across slices more than 4.5 mm apart: exact to about 1 mm"
-_ACROSS = 4.5
-"""Millimetres between slices above which an extent across them is worse than half a millimetre."""
+_STEP = 0.2
+"""Share of the lower endplate by which a body has slipped before what lies beside it is bent out of its shape."""
+_SLIPPED = "beside a slip of a fifth or more: bent here, so that the value depends on where the section lies"
 
 _PLAUSIBLE: dict[tuple[Structure, str], tuple[float, float]] = {
     (Structure.DISC, "height"): (2.0, 22.0),
@@ -134,18 +130,9 @@ class Subject:
 def doubts(field: Field, section: Section) -> list[str]:
     """Reasons to doubt what is read from a sagittal section of an object, whose plane has the axes anterior and up."""
     found = [CUT] if field.touches_edge((0,)) else []
-    rise = abs(float(section.plane.v @ np.array(field.grid.directions[0]))) * float(field.spacing[0])
-    if field.thick and rise > _LEAN:
-        found.append(LEANING)
     if not solid(section):
         found.append(RAGGED)
     return found
-
-
-def across_slices(field: Field, direction: np.ndarray) -> list[str]:
-    """Reason to doubt an extent along a direction (3,) in which slices are far apart."""
-    apart = abs(float(direction @ np.array(field.grid.directions[0]))) * float(field.spacing[0])
-    return [ACROSS_SLICES] if field.thick and apart > _ACROSS else []
 
 
 def solid(section: Section) -> bool:
@@ -156,6 +143,18 @@ def solid(section: Section) -> bool:
 def few_slices(*fields: Field | None) -> list[str]:
     """Reason to doubt an angle between objects of which one is hardly seen."""
     return [FEW_SLICES] if any(f is not None and f.slices < _FEWEST_SLICES for f in fields) else []
+
+
+def slipped(landmarks: Landmarks, level: str) -> list[str]:
+    """Reason to doubt sections of the sac or a foramen at a level whose bodies have slipped far; none at a body."""
+    if "-" not in level:
+        return []
+    _, above, below = landmarks.facing(level)
+    if above is None or below is None:
+        return []
+    plate = below.upper_endplate
+    share = float((above.lower_back - below.upper_back) @ plate) / max(float(plate @ plate), 1e-9)
+    return [_SLIPPED] if abs(share) >= _STEP else []
 
 
 def length(ends: Ends | None) -> float:

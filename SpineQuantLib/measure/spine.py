@@ -12,6 +12,7 @@ from ..case.canal_profile import CanalProfile
 from ..case.measurement import Measurement
 from ..case.result import Contrast
 from ..case.spine import NamedSpine
+from .accuracy import with_accuracy
 from .alignment import measure_alignment, whole_spine
 from .canal import CORD_SPACE, measure_canal, measure_compression, measure_smallest, profile_of
 from .canal_curve import CanalCurve
@@ -69,7 +70,8 @@ def measure_spine(
     """
     landmarks = Landmarks(spine)
     curve = CanalCurve(landmarks)
-    return _rows(landmarks, curve, SignalReader(landmarks, image, contrast), wanted or _everything)
+    rows = _rows(landmarks, curve, SignalReader(landmarks, image, contrast), wanted or _everything)
+    return with_accuracy(rows, landmarks)
 
 
 def measure_brief(
@@ -113,7 +115,8 @@ def measure_spine_and_canal(
     """
     landmarks = landmarks or Landmarks(spine)
     curve = CanalCurve(landmarks)
-    return _rows(landmarks, curve, SignalReader(landmarks, image, contrast), wanted or _everything), profile_of(curve)
+    rows = _rows(landmarks, curve, SignalReader(landmarks, image, contrast), wanted or _everything)
+    return with_accuracy(rows, landmarks), profile_of(curve)
 
 
 def _rows(landmarks: Landmarks, curve: CanalCurve, signals: SignalReader, wanted: Wanted) -> list[Measurement]:

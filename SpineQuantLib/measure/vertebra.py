@@ -29,7 +29,6 @@ from .rows import (
     NOT_SEEN,
     SOFT_VOXELS,
     Subject,
-    across_slices,
     doubts,
     few_slices,
     length,
@@ -89,8 +88,7 @@ def _width(landmarks: Landmarks, subject: Subject, field: Field, flags: list[str
     if outline is None or outline.cut:
         return subject.absent(*_WIDTH, CUT if field.touches_edge((0,)) or outline is not None else NO_BORDER)
     ends = outline.widest(np.array([1.0, 0.0]))
-    notes = [*flags, *across_slices(field, outline.plane.u)]
-    return subject.row(*_WIDTH, length(ends), flags=notes, geometry=line(outline.plane, ends))
+    return subject.row(*_WIDTH, length(ends), flags=flags, geometry=line(outline.plane, ends))
 
 
 def _volume(subject: Subject, field: Field, flags: list[str]) -> Measurement:

@@ -9,7 +9,7 @@ from ..anatomy.structures import Structure
 from ..case.measurement import Measurement
 from ..case.result import CaseResult
 from ..report.ranges import standing
-from ..report.words import number, state, title, unit
+from ..report.words import exactness, number, state, title, unit
 
 __all__ = ["HEADINGS", "Row", "as_text", "matching", "rows_of"]
 
@@ -64,7 +64,7 @@ def _row(m: Measurement, result: CaseResult) -> Row:
         source = f"corrected (was {before})"
     remark = m.flag or (words if kind == "outside" else "")
     where = title(m.structure, m.level, m.side)
-    about = [f"{where}: {quantity}", *filter(None, (m.flag, m.grade, m.reference, words))]
+    about = [f"{where}: {quantity}", *filter(None, (m.flag, m.grade, m.reference, words, exactness(m)))]
     cells = (where, quantity, value, unit(m.unit), interval, usual, remark, source)
     return Row(m.key, m.structure, cells, m.value, kind, "\n".join(dict.fromkeys(about)))
 

@@ -14,7 +14,7 @@ from ..case.opinion import Score, Verdict
 from ..case.result import CaseResult
 from .doubt_pictures import flagged, members_stem
 from .ranges import signed, standing
-from .words import number, state, title, unit
+from .words import exactness, number, state, title, unit
 
 __all__ = [
     "Cell",
@@ -227,7 +227,7 @@ def cell_of(item: Measurement, references: References) -> Cell:
     """A measurement as a cell."""
     found = standing(item, references)
     _, kind = state(item, found.place if found else "")
-    about = "; ".join(filter(None, (item.reference, item.grade, item.flag)))
+    about = "; ".join(filter(None, (item.reference, item.grade, item.flag, exactness(item))))
     if item.value is None:
         return Cell("", corrected=item.source == "corrected", state=kind, about=about)
     interval = ""

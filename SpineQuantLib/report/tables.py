@@ -42,6 +42,7 @@ COLUMNS = (
     "source",
     "grade",
     "automatic",
+    "accuracy",
 )
 """Columns of ``measurements.csv``, in order."""
 
@@ -49,7 +50,7 @@ SCHEMA_VERSION = 1
 """Version of ``measurements.json``."""
 
 _DECIMALS = 3
-_NUMBERS = ("value", "lower", "upper", "automatic")
+_NUMBERS = ("value", "lower", "upper", "automatic", "accuracy")
 
 
 def _finite(number: float | None) -> float | None:
@@ -74,6 +75,7 @@ def _record(measurement: Measurement) -> dict[str, Any]:
         "source": measurement.source,
         "grade": measurement.grade,
         "automatic": _finite(measurement.automatic),
+        "accuracy": _finite(measurement.accuracy),
     }
 
 
@@ -166,7 +168,7 @@ def measurement_from_record(row: dict[str, Any]) -> Measurement:
         reference=row["reference"],
         flag=row["flag"],
         source=row["source"],
-        # Cases of the first version have neither grade nor automatic value.
+        # Cases of the first versions have no grade, automatic value or accuracy.
         grade=row.get("grade", ""),
         geometry=geometry,
         **{key: None if row.get(key) is None else float(row[key]) for key in (*_NUMBERS, "spread")},

@@ -6,7 +6,7 @@ from ..anatomy.structures import Side, Structure
 from ..case.measurement import Measurement
 from ..case.opinion import Verdict
 
-__all__ = ["MEANING", "RESEARCH_USE", "SIGNS", "number", "quantity", "state", "title", "unit"]
+__all__ = ["MEANING", "RESEARCH_USE", "SIGNS", "exactness", "number", "quantity", "state", "title", "unit"]
 
 SIGNS = {Verdict.PASS: "✓", Verdict.REVIEW: "!", Verdict.FAIL: "✕"}
 """Say the same as the colours of the verdicts."""
@@ -38,6 +38,13 @@ def quantity(value: float, ucum: str) -> str:
     """A value with its unit."""
     gap = "" if ucum == "deg" else " "
     return f"{number(value, ucum)}{gap}{unit(ucum)}".strip()
+
+
+def exactness(measurement: Measurement) -> str:
+    """What the grid leaves uncertain of a value, in words; empty where that is not known."""
+    if measurement.value is None or measurement.accuracy is None:
+        return ""
+    return f"voxels and slices alone: ±{quantity(measurement.accuracy, measurement.unit)}"
 
 
 def title(structure: Structure | None, level: str, side: Side | None) -> str:

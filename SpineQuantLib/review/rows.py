@@ -40,4 +40,4 @@ def corrected(state: State, fresh: Measurement) -> Measurement:
     if original is not None and same(original.value, fresh.value):
         return replace(original, geometry=fresh.geometry)
     value = original.value if original is not None else None
-    return replace(fresh, source="corrected", automatic=value, lower=None, upper=None)
+    return replace(fresh, source="corrected", automatic=value, lower=None, upper=None, accuracy=None)

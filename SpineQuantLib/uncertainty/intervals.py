@@ -140,7 +140,9 @@ class _Bounds:
     refusal: str = ""
 
 
-def _bounds(value: float, spread: float | None, rule: IntervalRule, unit: str, distance: float) -> _Bounds:
+def _bounds(row: Measurement, value: float, rule: IntervalRule, distance: float) -> _Bounds:
+    # A perfect mask on this grid is not exact either; labels of the calibration share the grid and do not tell.
+    spread, unit, accuracy = row.spread, row.unit, row.accuracy or 0.0
     if distance > FOREIGN:
         return _Bounds(None, None, "no interval: the image is unlike those of the calibration")
     if spread is None:
@@ -148,7 +150,7 @@ def _bounds(value: float, spread: float | None, rule: IntervalRule, unit: str, d
     if spread > _BEYOND * max(rule.widest, rule.floor):
         return _Bounds(None, None, "no interval: members differ more than in any calibration case")
     scale = (rule.floor + spread) * max(distance, USUAL)
-    lower, upper = value - rule.lower * scale, value + rule.upper * scale
+    lower, upper = value - math.hypot(rule.lower * scale, accuracy), value + math.hypot(rule.upper * scale, accuracy)
     return _Bounds(max(lower, 0.0) if unit in _WHOLE else lower, upper)
 
 
@@ -186,7 +188,7 @@ def add_intervals(
         if row.value is None or rule is None:
             out.append(row)
             continue
-        bounds = _bounds(row.value, own, rule, row.unit, distance or 0.0)
+        bounds = _bounds(row, row.value, rule, distance or 0.0)
         flag = "; ".join(filter(None, (row.flag, bounds.refusal)))
         out.append(replace(row, lower=bounds.lower, upper=bounds.upper, flag=flag))
     return out

@@ -22,7 +22,7 @@ from SpineQuantLib.report.tables import (
     write_measurements_json,
 )
 
-HEADER = "structure,level,side,measurement,method,value,unit,lower,upper,reference,flag,source,grade,automatic"
+HEADER = "structure,level,side,measurement,method,value,unit,lower,upper,reference,flag,source,grade,automatic,accuracy"
 
 numbers = st.floats(allow_nan=False, allow_infinity=False)
 # Text as it may come from anywhere: quotes, commas, line breaks, any script; only lone surrogates are not text.
@@ -53,6 +53,7 @@ def measurements(draw: st.DrawFn) -> Measurement:
         source=draw(st.sampled_from(["automatic", "corrected"])),
         grade=draw(words),
         automatic=draw(st.none() | numbers),
+        accuracy=draw(st.none() | numbers),
         geometry=draw(st.none() | geometries),
     )
 
@@ -89,7 +90,7 @@ def test_csv_keeps_texts_exactly_and_numbers_to_three_decimals(rows, folder):
         texts = ("level", "method", "unit", "reference", "flag", "source", "grade")
         assert [record[name] for name in texts] == [getattr(row, name) for name in texts]
         assert record["measurement"] == row.name
-        for name in ("value", "lower", "upper"):
+        for name in ("value", "lower", "upper", "accuracy"):
             number = getattr(row, name)
             assert (record[name] == "") == (number is None)
             if number is not None:
@@ -98,14 +99,14 @@ def test_csv_keeps_texts_exactly_and_numbers_to_three_decimals(rows, folder):
 
 def test_csv_bytes_are_those_of_the_contract(folder):
     rows = [
-        height(value=7.123456, lower=-0.0001, upper=8.5, reference="7.4 ± 1.0 mm, n = 49"),
+        height(value=7.123456, lower=-0.0001, upper=8.5, accuracy=0.25, reference="7.4 ± 1.0 mm, n = 49"),
         height(value=None, side=Side.LEFT, structure=Structure.FORAMEN, flag='called "absent"'),
     ]
     write_measurements_csv(rows, folder / "exact.csv")
     assert (folder / "exact.csv").read_bytes().decode("utf-8") == (
         HEADER + "\r\n"
-        'disc,L4-L5,,height,Dabbs,7.123,mm,0,8.5,"7.4 ± 1.0 mm, n = 49",,automatic,,\r\n'
-        'foramen,L4-L5,left,height,Dabbs,,mm,,,,"called ""absent""",automatic,,\r\n'
+        'disc,L4-L5,,height,Dabbs,7.123,mm,0,8.5,"7.4 ± 1.0 mm, n = 49",,automatic,,,0.25\r\n'
+        'foramen,L4-L5,left,height,Dabbs,,mm,,,,"called ""absent""",automatic,,,\r\n'
     )
 
 
