@@ -176,13 +176,15 @@ class SpineQuantWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.initializeParameterNode()
 
     def onSceneEndImport(self, _caller, _event) -> None:
-        """Take up the case of a stored scene that was opened, where its folder lies beside it."""
+        """Take up the last case of a stored scene that was opened, where its folder can be found."""
         from SpineQuantLib.scene.reopen import case_folder_of, find_cases
 
-        folder, cases = case_folder_of(slicer.mrmlScene), find_cases(slicer.mrmlScene)
-        if self.case is None and folder is not None and len(cases) == 1:
-            with told(_("The case of this scene cannot be corrected.")):
-                self._open(folder, nodes=cases[0])
+        for nodes in reversed(find_cases(slicer.mrmlScene)) if self.case is None else ():
+            folder = case_folder_of(slicer.mrmlScene, nodes)
+            if folder is not None:
+                with told(_("The case of this scene cannot be corrected.")):
+                    self._open(folder, nodes=nodes)
+                return
 
     def initializeParameterNode(self) -> None:
         """Take the scene's parameter node, and its first volume where none is chosen."""

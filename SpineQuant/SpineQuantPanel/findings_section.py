@@ -79,6 +79,10 @@ class FindingsSection:
                 item.setBackground(0, qt.QBrush(qt.QColor(look.colour)))
                 item.setForeground(0, qt.QBrush(qt.QColor(look.ink)))
             tree.addTopLevelItem(item)
+            if self.current is not None and finding.title == self.current.title:
+                # A correction must not take the reader's place in the list away.
+                tree.setCurrentItem(item)
+                self.current = finding
         if not shown:
             item = qt.QTreeWidgetItem([_("Nothing stands out"), _("Untick the box above to list everything.")])
             item.setData(0, ROLE, -1)

@@ -99,6 +99,7 @@ class MeasurementsSection:
         ui, table = self.ui, self.ui.measurementsTable
         wanted = ui.structureComboBox.itemData(ui.structureComboBox.currentIndex)
         only = ui.kindComboBox.itemData(ui.kindComboBox.currentIndex)
+        key = self.selectedKey()
         rows = matching(self._rows, ui.filterLineEdit.text, Structure(wanted) if wanted else None, only or "")
         column, down = self._sort
         if column is not None:
@@ -120,8 +121,14 @@ class MeasurementsSection:
         table.resizeColumnsToContents()
         for column, widest in _WIDEST.items():
             table.setColumnWidth(column, min(table.columnWidth(column), widest))
-        table.blockSignals(False)
         self._shown = rows
+        # A correction must not take the reader's place in the table away.
+        place = next((r for r, row in enumerate(rows) if key and row.key == key), -1)
+        table.clearSelection()
+        table.setCurrentCell(place, 0)
+        if place >= 0:
+            table.scrollToItem(table.item(place, 0))
+        table.blockSignals(False)
 
     @staticmethod
     def _order(row, column: int):

@@ -14,7 +14,7 @@ from ..scene.build import SceneNodes
 from ..scene.markups import measurement_keys, points_of
 from ..scene.members import remove_members, show_members
 from ..scene.read_back import labels_of
-from ..scene.reopen import add_case_folder
+from ..scene.reopen import add_case_folder, mark_case, stamp_of
 from ..scene.update import ensure_segment, show_result, show_segmentation
 from ..scene.volume import add_volume
 from .places import value_of
@@ -57,6 +57,7 @@ class OpenCase:
         self.review = CaseReview.open(folder)
         result = self.review.result
         self._own_volume = volume_node is None and nodes is None
+        stored = nodes is not None
         if nodes is None:
             if volume_node is None:
                 volume_node = add_volume(scene, self.review.native, scene.GenerateUniqueName(folder.name))
@@ -65,6 +66,30 @@ class OpenCase:
             )
         self.nodes = nodes
         self._members = ""
+        if stored:
+            self._take_up()
+        self.mark()
+
+    def _take_up(self) -> None:
+        """Corrections that nobody had accepted when the scene was stored, or the case as it has become since."""
+        stored = stamp_of(self.scene, self.nodes)
+        if not stored:
+            return  # the scene of the case folder itself
+        if stored != self.review.stamp:
+            self.show(masks=True)
+            return
+        self.review.edit_mask(labels_of(self.scene.GetNodeByID(self.nodes.segmentation), self.result.spine.grid))
+        for node_id in dict.fromkeys(self.nodes.markups.values()):
+            node = self.scene.GetNodeByID(node_id)
+            rows = {m.key: m for m in self.result.measurements}
+            key = next((k for k in measurement_keys(node) if k in rows and rows[k].can_be_moved), "")
+            if key and self.review.is_elsewhere(key, points_of(node)):
+                self.review.move(key, points_of(node))
+        self.show()
+
+    def mark(self) -> None:
+        """Note in the scene which case it shows and in which state, so that a stored scene can be taken up again."""
+        mark_case(self.scene, self.nodes, self.folder, self.review.stamp)
 
     @property
     def folder(self) -> Path:

@@ -79,6 +79,11 @@ class CaseReview:
         return self._opened.folder
 
     @property
+    def stamp(self) -> str:
+        """Tells the folder, as it was opened or written last, from every other and from any later one."""
+        return self._stamp
+
+    @property
     def native(self) -> sitk.Image:
         """The input volume on its own grid, with its own numbers."""
         return self._opened.native

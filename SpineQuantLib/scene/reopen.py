@@ -27,9 +27,11 @@ from .host import import_slicer, vtk_messages
 from .markups import measurement_keys
 from .segmentation import ATTRIBUTE_PREFIX, TAGGED
 
-__all__ = ["add_case_folder", "case_folder_of", "find_cases"]
+__all__ = ["add_case_folder", "case_folder_of", "find_cases", "mark_case", "stamp_of"]
 
 _PROFILE = "canal_profile.csv"
+_FOLDER = f"{ATTRIBUTE_PREFIX}CaseFolder"
+_STAMP = f"{ATTRIBUTE_PREFIX}CaseStamp"
 
 _FILL_OPACITY = 0.35
 
@@ -117,11 +119,35 @@ def _nodes(scene: Any, kind: str) -> list[Any]:
     return [found.GetItemAsObject(n) for n in range(found.GetNumberOfItems())]
 
 
-def case_folder_of(scene: Any) -> Path | None:
-    """Folder of the case whose ``scene.mrb`` was opened, where it still lies beside the other files; or None."""
-    url = scene.GetURL()
-    folder = Path(url).parent if url else None
-    return folder if folder is not None and (folder / "case.json").is_file() else None
+def mark_case(scene: Any, nodes: SceneNodes, folder: Path, stamp: str) -> None:
+    """Write into a scene where a case lies and which state of it is shown, for when the scene is stored elsewhere."""
+    node = scene.GetNodeByID(nodes.segmentation)
+    if node is not None:
+        node.SetAttribute(_FOLDER, str(folder.resolve()))
+        node.SetAttribute(_STAMP, stamp)
+
+
+def stamp_of(scene: Any, nodes: SceneNodes) -> str:
+    """Which state of a case the scene was stored with; empty where it does not say."""
+    node = scene.GetNodeByID(nodes.segmentation)
+    return (node.GetAttribute(_STAMP) or "") if node is not None else ""
+
+
+def case_folder_of(scene: Any, nodes: SceneNodes | None = None) -> Path | None:
+    """Folder of a case of a stored scene that was opened, or None where it is neither beside nor where it was.
+
+    Parameters
+    ----------
+    scene : vtkMRMLScene
+        Scene.
+    nodes : SceneNodes, optional
+        The case, whose own mark is followed first; without it only ``scene.mrb`` of a case folder is known.
+    """
+    node = scene.GetNodeByID(nodes.segmentation) if nodes is not None else None
+    places = [node.GetAttribute(_FOLDER)] if node is not None else []
+    if url := scene.GetURL():
+        places.append(str(Path(url).parent))
+    return next((Path(place) for place in places if place and (Path(place) / "case.json").is_file()), None)
 
 
 def _check_readable(path: Path) -> None:

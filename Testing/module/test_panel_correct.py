@@ -53,6 +53,27 @@ def test_a_dragged_line_takes_its_number_along(desktop, analysed):
     assert not desktop.messages
 
 
+def test_a_correction_leaves_the_reader_where_they_were(desktop, analysed):
+    ui = analysed.ui
+    ui.doubtfulCheckBox.checked = False
+    tree, table = ui.findingsTree, ui.measurementsTable
+    item = next(i for n in range(tree.topLevelItemCount) if "L4-L5 dural sac" in (i := tree.topLevelItem(n)).text(0))
+    tree.setCurrentItem(item)
+    row = row_of(analysed, "canal_L4-L5_AP-diameter")
+    ui.filterLineEdit.text = "L4-L5 AP diameter"
+    place = next(n for n, shown in enumerate(analysed.measurementsSection._shown) if shown.key == row.key)
+    table.setCurrentCell(place, 0)
+    drag(markup_of(desktop, analysed, row.key), 0, longer(row, 2.0))
+    analysed.correctSection.follow()
+    assert analysed.measurementsSection.selectedKey() == row.key
+    assert "L4-L5 dural sac" in tree.currentItem().text(0)
+    assert analysed.findingsSection.current.corrected
+    ui.resetButton.click()
+    assert analysed.case.review.row(row.key) == row
+    ui.filterLineEdit.text = "disc"
+    assert analysed.measurementsSection.selectedKey() == "", "a row out of sight is not selected"
+
+
 def test_undo_brings_line_and_number_back_and_redo_again(desktop, analysed):
     row = row_of(analysed, "canal_L4-L5_AP-diameter")
     node = markup_of(desktop, analysed, row.key)

@@ -269,3 +269,42 @@ def test_a_stored_scene_is_taken_up_again(desktop, panel, finished):
     assert panel.case is not None
     assert Path(panel.case.folder) == finished / "case"
     assert choose(panel, "L4-L5 disc").level == "L4-L5"
+
+
+def test_a_scene_stored_elsewhere_brings_its_case_and_what_was_not_accepted(desktop, analysed, tmp_path):
+    """Work that is in a saved scene is not lost, although nobody had accepted it."""
+    from SpineQuantLib.anatomy.labels import disc_value
+
+    scene, case = desktop.host.scene, analysed.case
+    row = next(m for m in case.result.measurements if m.key.startswith("canal_L4-L5_AP-diameter"))
+    ends = np.array(row.geometry.points)
+    case.review.move(row.key, np.array([ends[0] + (ends[0] - ends[1]) * 0.2, ends[1]]))
+    labels = case.result.spine.labels.copy()
+    labels[np.argwhere(labels == disc_value("L4"))[0][0]] = 0
+    case.review.edit_mask(labels)
+    case.show(masks=True)
+    values = {m.key: m.value for m in case.result.measurements}
+    drawn = case.result.spine.labels
+    assert scene.WriteToMRB(str(tmp_path / "elsewhere.mrb"))
+    desktop.close_scene()
+    assert analysed.case is None
+    assert scene.ReadFromMRB(str(tmp_path / "elsewhere.mrb"))
+    analysed.onSceneEndImport(None, None)
+    assert not desktop.messages
+    assert analysed.case.folder == case.folder
+    assert analysed.case.review.changed, "it is not accepted yet"
+    np.testing.assert_array_equal(analysed.case.result.spine.labels, drawn)
+    found = {m.key: m.value for m in analysed.case.result.measurements}
+    assert found.keys() == values.keys()
+    assert found[row.key] == pytest.approx(row.value * 1.2, abs=0.05)
+    analysed.ui.undoButton.click()
+    analysed.ui.undoButton.click()
+    assert analysed.case.review.row(row.key).value == row.value
+    # The case was accepted by somebody else since: the scene shows what it has become.
+    desktop.close_scene()
+    record = case.folder / "corrections.json"
+    record.write_text('{"schema_version": 1, "edits": [], "automatic": [], "placed_by_hand": []}', encoding="utf-8")
+    assert scene.ReadFromMRB(str(tmp_path / "elsewhere.mrb"))
+    analysed.onSceneEndImport(None, None)
+    assert not analysed.case.review.changed
+    assert not desktop.messages
