@@ -84,7 +84,8 @@ def errors_of(phantom: Phantom, number: int) -> Iterator[dict[str, object]]:
         if row is None or true.value is None:
             continue
         share = true.unit in ("mm2", "mm3")
-        error = None if row.value is None else _error(row, true) * (100.0 / true.value if share else 1.0)
+        scale = 100.0 / true.value if share else 1.0
+        error = None if row.value is None else _error(row, true) * scale
         yield {
             "phantom": number,
             "slice_mm": phantom.spec.spacing[0],
@@ -100,6 +101,7 @@ def errors_of(phantom: Phantom, number: int) -> Iterator[dict[str, object]]:
             "error": error,
             "error_unit": "%" if share else true.unit,
             "limit": LIMITS.get(true.unit),
+            "accuracy": None if row.accuracy is None else row.accuracy * scale,
             "flag": row.flag,
         }
 
@@ -117,6 +119,7 @@ def _summary(part: pd.DataFrame) -> pd.Series:
     error = part["error"].dropna().astype(float)
     limit = part["limit"].iloc[0]
     within = None if pd.isna(limit) or not len(error) else float((error.abs() <= limit).mean())
+    stated = part[["error", "accuracy"]].dropna().astype(float)
     return pd.Series(
         {
             "count": len(error),
@@ -126,6 +129,7 @@ def _summary(part: pd.DataFrame) -> pd.Series:
             "max": error.abs().max(),
             "limit": limit,
             "within_limit": within,
+            "within_accuracy": float((stated["error"].abs() <= stated["accuracy"]).mean()) if len(stated) else None,
             "absent": int(part["error"].isna().sum()),
         }
     )
