@@ -128,8 +128,9 @@ def _scores(document: Document, evidence: dict[str, Any], folder: Path) -> None:
         Heading("Which score sees failure best", 3),
         Text(
             "AURC: mean of 1 − Dice over all shares of objects kept, surest first; normalised: 1 is the best possible "
-            "order, 0 chance. Spearman: rank correlation with Dice. For each structure the score with the largest "
-            "normalised AURC decides. The best over all structures, by their number of objects, is marked; the last "
+            "order, 0 chance. Spearman: rank correlation with Dice. The best over all structures by normalised AURC, "
+            "weighted by their number of objects, is marked. For each structure that score decides with which the "
+            "wished share of bad objects costs the fewest needless flags: it need not order all objects best. The last "
             "columns are the flags if a score had decided alone, on left-out people."
         ),
         Table(

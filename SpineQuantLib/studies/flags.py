@@ -96,10 +96,17 @@ class _Ladder:
         counts = (np.concatenate([[0], np.cumsum(hit)]) for hit in (bad, ~bad))
         return cls(confidence[order], dice[order], *counts)
 
+    def _worths(self, price: float) -> np.ndarray:
+        return np.where(self.bad >= _LEAST_OF_EACH * self.bad[-1], price * self.bad - self.good, -np.inf)
+
     def step(self, price: float) -> int:
         """How many objects to flag where a missed bad one costs so many needless flags; at least most bad ones."""
-        worth = np.where(self.bad >= _LEAST_OF_EACH * self.bad[-1], price * self.bad - self.good, -np.inf)
-        return int(np.flatnonzero(worth == worth.max())[-1])
+        worths = self._worths(price)
+        return int(np.flatnonzero(worths == worths.max())[-1])
+
+    def worth(self, price: float) -> float:
+        """What the best step is worth: the price of the bad objects flagged, less the needless flags."""
+        return float(self._worths(price).max())
 
     def bound(self, step: int) -> float:
         """Confidence midway between the last object that is flagged and the next."""
@@ -110,17 +117,20 @@ class _Ladder:
         return float(self.confidence[step - 1] + self.confidence[step]) / 2
 
 
-def _steps(ladders: Mapping[Structure, _Ladder], wish: float) -> dict[Structure, int]:
-    """How many objects of each structure to flag, so that the wished share of all bad ones is, with the fewest flags.
+def _aim(wish: float, bad: int) -> float:
+    """How many of so many bad objects to flag: the wish and a one-sided 95 % margin of a binomial share.
 
-    The share aimed at is the wish and a one-sided 95 % margin of a binomial share, since the bounds shall hold for
-    people who had no part in them.
+    The bounds shall hold for people who had no part in them.
     """
-    bad = sum(int(ladder.bad[-1]) for ladder in ladders.values())
-    aim = min(wish + _MARGIN * math.sqrt(wish * (1 - wish) / max(bad, 1)), 1.0)
+    return min(wish + _MARGIN * math.sqrt(wish * (1 - wish) / max(bad, 1)), 1.0) * bad
+
+
+def _steps(ladders: Mapping[Structure, _Ladder], wish: float) -> dict[Structure, int]:
+    """How many objects of each structure to flag: the wished share of all bad ones, with the fewest needless flags."""
+    aim = _aim(wish, sum(int(ladder.bad[-1]) for ladder in ladders.values()))
     for price in _PRICES:
         steps = {structure: ladder.step(price) for structure, ladder in ladders.items()}
-        if sum(int(ladders[s].bad[n]) for s, n in steps.items()) >= aim * bad:
+        if sum(int(ladders[s].bad[n]) for s, n in steps.items()) >= aim:
             return steps
     return {structure: int(np.argmax(ladder.bad)) for structure, ladder in ladders.items()}
 
@@ -261,14 +271,28 @@ def choose_score(table: pd.DataFrame) -> str:
     return max(found, key=lambda name: found[name]) if found else "mean_dice"
 
 
-def choose_scores(table: pd.DataFrame) -> dict[Structure, str]:
-    """The best score of each structure; of one with few objects, the best over all structures."""
-    winner = choose_score(table)
-    out = {}
-    for structure in (s for s in Structure if s is not Structure.SPINE):
-        own = table[table["structure"] == structure.value]
-        out[structure] = choose_score(own) if len(own) >= _MANY else winner
-    return out
+def choose_scores(table: pd.DataFrame, wish: float = WISH[0]) -> dict[Structure, str]:
+    """The score of each structure with which the wished share of all bad objects costs the fewest needless flags.
+
+    A structure with few objects takes the score that does so on the objects of all of them.
+    """
+    seen = table[~table["missed"]]
+    if seen.empty:
+        return dict.fromkeys(Thresholds().score, "mean_dice")
+    ladders: dict[Structure, dict[str, _Ladder]] = {}
+    for structure in Thresholds().score:
+        own = seen[seen["structure"] == structure.value]
+        own = own if len(own) >= _MANY else seen
+        usable = {name: own[own[name].notna()] for name in SCORES}
+        ladders[structure] = {name: _Ladder.of(part, name) for name, part in usable.items() if len(part)}
+    bad = sum(max(int(ladder.bad[-1]) for ladder in own.values()) for own in ladders.values())
+    aim = _aim(wish, bad)
+    chosen: dict[Structure, str] = {}
+    for price in _PRICES:
+        chosen = {s: max(own, key=lambda name, own=own: own[name].worth(price)) for s, own in ladders.items()}
+        if sum(int(own[chosen[s]].bad[own[chosen[s]].step(price)]) for s, own in ladders.items()) >= aim:
+            break
+    return chosen
 
 
 def _cross_fit(table: pd.DataFrame, choose: Callable[[pd.DataFrame], Mapping[Structure, str]]) -> np.ndarray:

@@ -214,3 +214,21 @@ def test_phantoms_stand_in_where_real_volumes_are_too_few():
     rules = fit_rules(row_table([*records, record(9, rows=[row(0.1)])]), 0.9)
     assert rules["disc|height|Dabbs"].basis == "phantom"
     assert fit_rules(row_table([record(p, rows=[row(0.1)]) for p in range(3)]), 0.9) == {}
+
+
+def test_a_score_that_costs_fewer_needless_flags_decides_though_another_orders_better():
+    # Entropy orders the good ones perfectly but rates one bad object in five among them; the other score does not.
+    records = []
+    for p in range(6):
+        objects = [scored(d / 100, 0.0) for d in range(50, 100)]
+        for n, o in enumerate(objects):
+            misplaced = o.dice < 0.75 and n % 5 == 0
+            o.scores["entropy"] = -0.9 if misplaced else -o.dice
+            o.scores["mutual_information"] = 1.0 if o.dice < 0.75 else 0.1 + 0.01 * (n * 7 % 11)
+        records.append(record(p, objects))
+    table = object_table(records)
+    assert choose_scores(table)[Structure.DISC] == "mutual_information"
+    study = study_flags(table)
+    bad = study.held_out["dice"] < 0.75
+    assert study.held_out["flagged"][bad].all()
+    assert not study.held_out["flagged"][~bad].any()
