@@ -49,6 +49,7 @@ _NECK_PADDING = 0.35
 _BEHIND_DENS = 3.0
 """Millimetres of ligament between the dens and the sac."""
 _TREFOIL = 0.3
+_FAR = 50.0
 
 
 @dataclass(frozen=True)
@@ -137,8 +138,9 @@ class Sac:
         cosine = y / radius
         outline = 1.0 + trefoil * (4.0 * cosine**3 - 3.0 * cosine)
         depth = (outline / radius - 1.0) * np.hypot(left, behind)
-        # Beyond the ends of the line there is nothing.
-        return np.where((at <= 0) | (at >= len(self.line) - 1), np.float32(-1.0), depth)
+        # Beyond the ends of the line there is nothing; below the skull not even the fat around the sac.
+        beyond = np.float32(-_FAR if self.column.bodies[0].dens else -1.0)
+        return np.where((at <= 0) | (at >= len(self.line) - 1), beyond, depth)
 
     def padding_at(self, at: np.ndarray) -> np.ndarray:
         """Epidural fat, relative to the lumbar spine, at fractional indices; float32."""

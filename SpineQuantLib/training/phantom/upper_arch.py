@@ -108,7 +108,7 @@ def _chest_rods(body: Body, pedicle: _Borders) -> list[Rod]:
         ),
         Rod((middle, wall + 10 * s, level), (middle, wall + 13.4 * s, -half - 3.5 * s), 2.8 * s, (1.5, 0.9, 1.0)),
         Rod((middle + s, wall + 11 * s, level - 3 * s), (0.0, *lamina), 2.2 * s, (1.0, 1.0, 2.9)),
-        Rod((0.0, *lamina), (0.0, lamina[0] + length, lamina[1] + drop), radius, (0.8, 1.0, 1.5)),
+        Rod((0.0, *lamina), (0.0, lamina[0] + length, lamina[1] + drop), radius, (1.1, 1.0, 1.6)),
         Rod((middle + 3 * s, wall + 9 * s, level), (middle + 23 * s, wall + 17 * s, level + 2 * s), 3.8 * s),
     ]
 

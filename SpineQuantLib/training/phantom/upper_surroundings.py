@@ -176,7 +176,9 @@ def _paint_back(c: _Canvas) -> None:
     """Muscles behind the column in layers with fat between, and the fatty septum of the nape."""
     s = c.scale
     neck = np.clip((c.up - c.heights["T2"]) / (c.heights["C5"] - c.heights["T2"]), 0.0, 1.0)
-    back = (c.y > c.wall + 3.0) & (c.under > 0.8) & (np.abs(c.x) < (75.0 - 15.0 * neck) * s)
+    # The mass of muscles is narrower towards the column.
+    broad = (75.0 - 15.0 * neck) * np.clip(0.45 + (c.y - c.wall) / (36.0 * s), 0.0, 1.0)
+    back = (c.y > c.wall + 3.0) & (c.under > 0.8) & (np.abs(c.x) < broad * s)
     where = np.nonzero(back)
     x, y, z, under, n = (v[where] for v in (c.x, c.y, c.up, c.under, neck))
     fibres = c.noise.at(x + 31.0, y - 0.25 * z, z + 0.4 * y, grain=(5.0, 2.2, 14.0))
@@ -225,10 +227,14 @@ def _paint_chest(c: _Canvas) -> None:
     lung = (up < apex) & (up > base) & (y < gutter) & (aside > room) & (c.front > 24.0 * s) & (aside < 132.0 * s)
     where = np.nonzero(lung)
     c.tissue[where] = np.where(c.grain(where, (6.0, 7.0, 7.0)) > 2.0, Tissue.VESSEL, Tissue.GAS)
-    front = chest & (y < -c.wall) & (aside <= room)
-    beat = _ellipsoid(x, y, up - c.heights["T8"], (12.0, -72.0, 6.0), (48.0, 36.0, 46.0), s)
+    front = chest & (y < -c.wall) & (aside <= room) & (up > c.heights["T12"] + 38.0 * s)
+    where = np.nonzero(front)
+    c.tissue[where] = np.where(c.grain(where, (7.0, 7.0, 9.0)) > 0.2, Tissue.FATTY_MUSCLE, Tissue.FAT)
+    beat = _ellipsoid(x, y, up - c.heights["T8"], (10.0, -68.0, 8.0), (50.0, 42.0, 50.0), s)
     c.fill(front & (beat < 1.0), Tissue.MUSCLE)
-    c.fill(front & (beat < 0.78), Tissue.VESSEL)
+    c.fill(front & (beat < 0.8) & (np.abs(y + 62.0 * s + 0.3 * x) > 3.5 * s), Tissue.VESSEL)
+    trunk = _ellipsoid(x, y, up - c.heights["T5"], (-4.0, -66.0, 6.0), (20.0, 26.0, 32.0), s)
+    c.fill(front & (trunk < 1.0) & (beat >= 1.0), Tissue.VESSEL)
     before = -(c.wall + y)
     gullet = np.hypot(x - 3.0 * s, before - 9.0 * s) < 6.0 * s
     c.fill(front & gullet & (up > c.heights["T11"]), Tissue.MUSCLE)
@@ -261,8 +267,8 @@ def _paint_neck(c: _Canvas) -> None:
         c.fill(neck & (np.hypot(aside - middle * s, y - back * s) < radius * s), Tissue.VESSEL)
     larynx = c.heights["C6"]
     # Mouth and tongue, in front of the airway, down to the tongue bone beside C3-C4.
-    mouth = neck & (aside < 26.0 * s) & (before > 18.0 * s) & (c.front > 12.0 * s) & (up > c.heights["C4"] + 4.0 * s)
-    where = np.nonzero(mouth & (up < c.heights["tip"] + 4.0 * s))
+    tongue = _ellipsoid(x, before, up - c.heights["tip"], (0.0, 46.0, -22.0), (28.0, 28.0, 25.0), s)
+    where = np.nonzero(neck & (tongue < 1.0) & (c.front > 10.0 * s))
     c.tissue[where] = np.where(c.grain(where, (5.0, 9.0, 3.0)) > 0.7, Tissue.FATTY_MUSCLE, Tissue.MUSCLE)
     jaw = _ellipsoid(x, c.front, up - c.heights["C3"], (0.0, 11.0, 2.0), (22.0, 6.0, 14.0), s)
     c.fill(neck & (jaw < 1.0), Tissue.CORTEX)
@@ -276,8 +282,11 @@ def _paint_neck(c: _Canvas) -> None:
     c.fill(low & (tube < 8.2 * s), Tissue.GAS)
     # Above the larynx the airway lies on the wall of the throat, and is narrow behind the tongue.
     lift = np.clip((up - larynx) / (20.0 * s), 0.0, 1.0)
-    start, deep = (13.0 - 7.5 * lift) * s, (15.0 - 5.0 * lift) * s
-    throat = neck & (up >= larynx + 4.0 * s) & (aside < 11.0 * s) & (before > start) & (before < start + deep)
+    # Behind the nose it turns to the front, below the base of the skull.
+    nose = np.maximum(up - c.heights["tip"], 0.0)
+    start, deep = (13.0 - 7.5 * lift) * s + 0.9 * nose, (15.0 - 5.0 * lift) * s
+    across = np.square(x / (11.0 * s)) + np.square((before - start - deep / 2) / (deep / 2))
+    throat = neck & (up >= larynx + 4.0 * s) & (across < 1.0)
     c.fill(throat & (up < c.heights["tip"] + 22.0 * s), Tissue.GAS)
     lid = np.abs(before - start - 0.75 * deep - 0.25 * (up - c.heights["C4"])) < 1.3
     c.fill(throat & lid & c.between("C5", "C3"), Tissue.MUSCLE)
@@ -308,7 +317,9 @@ def _paint_head(c: _Canvas, column: Column, left: np.ndarray, posterior: np.ndar
     room = (skull <= 0.88) | (hole & (z > 3.0 * s) & (skull < 1.02))
     c.fill(room, Tissue.CSF)
     where = np.nonzero((skull < 0.83) & (y > 2.0 * s) & (z > 13.0 * s))
-    folia = np.sin(c.up[where] * 1.5 / s + 2.0 * c.grain(where, (9.0, 9.0, 9.0)))
+    # Folia run around the fourth ventricle.
+    round_it = np.hypot(y[where] - 8.0 * s, z[where] - 34.0 * s)
+    folia = np.sin(round_it * 1.5 / s + 3.5 * c.grain(where, (9.0, 12.0, 12.0)))
     c.tissue[where] = np.where(folia > 0.86, Tissue.CSF, Tissue.CORD)
     c.fill((_ellipsoid(x, y, z, (0.0, 11.0, 34.0), (7.0, 4.0, 9.0), s) < 1.0) & room, Tissue.CSF)
     c.fill((_ellipsoid(x, y, z, (0.0, -6.0, 36.0), (18.0, 12.5, 15.0), s) < 1.0) & room, Tissue.CORD)
