@@ -45,6 +45,10 @@ _SOLID = 0.85
 _FEWEST_SLICES = 3
 _STEP = 0.2
 """Share of the lower endplate by which a body has slipped before what lies beside it is bent out of its shape."""
+_RIM = 4.0
+"""Millimetres of a body next to a disc that count as its end."""
+_SLIVER = 150.0
+"""Square millimetres of a section of a body below which it is too little of one: whole ones have 500 and more."""
 _SLIPPED = "beside a slip of a fifth or more: bent here, so that the value depends on where the section lies"
 
 _PLAUSIBLE: dict[tuple[Structure, str], tuple[float, float]] = {
@@ -149,11 +153,17 @@ def slipped(landmarks: Landmarks, level: str) -> list[str]:
     """Reason to doubt sections of the sac or a foramen at a level whose bodies have slipped far; none at a body."""
     if "-" not in level:
         return []
-    _, above, below = landmarks.facing(level)
+    above, below = landmarks.bodies_beside(level)
     if above is None or below is None:
         return []
-    plate = below.upper_endplate
-    share = float((above.lower_back - below.upper_back) @ plate) / max(float(plate @ plate), 1e-9)
+    # Only the ends that face the disc are looked at: the sacrum often reaches beyond the view, and has no corners then.
+    end = above.contour[above.contour[:, 1] <= above.extent(1)[0] + _RIM]
+    plate = below.contour[below.contour[:, 1] >= below.extent(1)[1] - _RIM]
+    depth = float(np.ptp(end[:, 0]))
+    # Where the view leaves a sliver of a body its end tells nothing.
+    if min(above.area, below.area) < _SLIVER or depth < 1.0:
+        return []
+    share = float(end[:, 0].min() - plate[:, 0].min()) / depth
     return [_SLIPPED] if abs(share) >= _STEP else []
 
 
