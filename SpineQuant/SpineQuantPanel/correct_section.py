@@ -95,9 +95,9 @@ class CorrectSection:
         ui.redoButton.enabled = case is not None and case.review.can_redo and not self._busy
         ui.doneButton.enabled = self._painting
         ui.historyList.clear()
-        for edit in reversed(case.review.history if case is not None else ()):
-            what = edit.what[:1].upper() + edit.what[1:]
-            ui.historyList.addItem(f"{what} · {edit.rater}" if edit.rater else what)
+        for words in self._history() if case is not None else ():
+            ui.historyList.addItem(words)
+            ui.historyList.item(ui.historyList.count - 1).setToolTip(words)
         if writing:
             ui.acceptButton.text = _("Writing: ") + (self._acceptance.words or _("starting"))
         else:
@@ -107,6 +107,13 @@ class CorrectSection:
         ui.nextButton.enabled = more and self.worklist.position + 1 < len(self.worklist.items) and not stay
         ui.worklistLabel.text = self.worklist.words if more else ""
         self.tick()
+
+    def _history(self) -> list[str]:
+        """What was changed, the last first."""
+        from SpineQuantLib.panel.edits import words_of_edit
+
+        rows = {m.key: m for m in self.case.result.measurements}
+        return [words_of_edit(edit, rows) for edit in reversed(self.case.review.history)]
 
     def tick(self) -> None:
         """Show the time that the case was open."""

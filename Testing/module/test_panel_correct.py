@@ -49,6 +49,8 @@ def test_a_dragged_line_takes_its_number_along(desktop, analysed):
     assert mine[7] == f"corrected (was {row.value:.1f})"
     assert analysed.ui.undoButton.enabled
     assert analysed.ui.historyList.count == 1
+    said = f"L4-L5 dural sac, AP diameter moved: {row.value:.1f} → {row.value + 2.0:.1f} mm"
+    assert analysed.ui.historyList.item(0).text() == said
     assert analysed.ui.acceptButton.text == "Accept case with changes"
     assert not desktop.messages
 
