@@ -99,7 +99,8 @@ class CorrectSection:
             ui.historyList.addItem(words)
             ui.historyList.item(ui.historyList.count - 1).setToolTip(words)
         if writing:
-            ui.acceptButton.text = _("Writing: ") + (self._acceptance.words or _("starting"))
+            words = self._acceptance.words or _("writing")
+            ui.acceptButton.text = f"{words[:1].upper()}{words[1:]} …"
         else:
             ui.acceptButton.text = _("Accept case with changes") if case and case.review.changed else _("Accept case")
         more = self.worklist is not None

@@ -73,7 +73,7 @@ def test_the_reader_goes_on_while_it_is_written(desktop, reader, child):
     row, ui = lengthen(reader), reader.ui
     child("1.0")
     ui.acceptButton.click()
-    desktop.wait(lambda: "writing masks" in ui.acceptButton.text, PATIENCE)
+    desktop.wait(lambda: "Writing masks" in ui.acceptButton.text, PATIENCE)
     assert not ui.acceptButton.enabled
     assert not ui.openCaseButton.enabled
     assert not ui.openFolderButton.enabled
