@@ -9,10 +9,12 @@ import pytest
 import SimpleITK as sitk
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
 from SpineQuantLib.anatomy.labels import CANAL_VALUE, CORD_VALUE, disc_value, foramen_value
 from SpineQuantLib.anatomy.levels import vertebra_value
 from SpineQuantLib.anatomy.structures import Side, Structure
+from SpineQuantLib.cli import app
 from SpineQuantLib.measure import measure_spine
 from SpineQuantLib.training.phantom import REGIONS, Phantom, PhantomSpec, make_phantom, save_phantom
 from SpineQuantLib.training.phantom.alignment import true_alignment
@@ -333,3 +335,21 @@ def test_a_saved_phantom_has_its_cord(chest: Phantom, tmp_path) -> None:
     mask, whole = sitk.GetArrayFromImage(cord), sitk.GetArrayFromImage(labels)
     assert set(np.unique(mask)) == {0, CORD_VALUE}
     assert (whole[mask > 0] == CANAL_VALUE).mean() > 0.999
+
+
+def test_the_command_makes_the_region_asked_for(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
+    asked = []
+
+    def random(_rng: np.random.Generator, region: str) -> PhantomSpec:
+        asked.append(region)
+        return PhantomSpec(region=region, size=(3, 20, 20), spacing=(4.0, 3.0, 3.0))
+
+    monkeypatch.setattr(PhantomSpec, "random", random)
+    runner = CliRunner()
+    for options, region in (([], "lumbar"), (["--region", "cervical"], "cervical")):
+        result = runner.invoke(app, ["phantom", "-o", str(tmp_path / region), *options])
+        assert result.exit_code == 0, result.output
+        assert asked[-1] == region
+        assert (tmp_path / region / "truth.csv").is_file()
+        assert (tmp_path / region / "cord.nii.gz").is_file() == (region == "cervical")
+    assert runner.invoke(app, ["phantom", "-o", str(tmp_path), "--region", "sacral"]).exit_code == 2

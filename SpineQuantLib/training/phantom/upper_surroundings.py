@@ -5,7 +5,6 @@ Drawn, never labelled. Blocks and ellipsoids in places that keep to the column, 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -97,7 +96,25 @@ class _Torso:
 
 @dataclass(frozen=True)
 class _Canvas:
-    """Points and what is painted on them, seen from the column's middle; millimetres."""
+    """Points and what is painted on them; millimetres.
+
+    Attributes
+    ----------
+    tissue : np.ndarray
+        uint8 tissue of every point; all other arrays are float32 and have its shape.
+    x, y, up : np.ndarray
+        Left and posterior of the column's middle at the same height, and height in the body frame.
+    wall : np.ndarray
+        Half the depth of the vertebral bodies.
+    front, under : np.ndarray
+        Distance behind the skin of the front, and in front of the fat of the back.
+    scale : float
+        Size of the skeleton.
+    heights : dict of str to float
+        See :class:`_Torso`.
+    noise : Noise
+        Source of all texture.
+    """
 
     tissue: np.ndarray
     x: np.ndarray
@@ -129,21 +146,20 @@ def paint_upper_surroundings(lattice: Lattice, column: Column, spec: PhantomSpec
     torso = _Torso.of(column, spec)
     x = left - torso.look(torso.centre[:, 0], up)
     y = posterior - torso.look(torso.centre[:, 1], up)
-    look: Callable[[np.ndarray], np.ndarray] = lambda values: torso.look(values, up)  # noqa: E731
-    wide, fat = look(torso.wide), look(torso.fat)
+    wide, fat, back = (torso.look(v, up) for v in (torso.wide, torso.fat, torso.back))
     # The outline is an oval, flatter where it is wide, with a furrow over the spinous processes.
     rounded = np.square(x / wide)
     furrow = np.float32(3.0) * np.exp(-np.square(x / 9.0))
-    inside = look(torso.back) + fat - furrow - rounded * look(torso.back) * np.float32(0.55) - y
-    ahead = y - look(torso.front) * (1.0 - np.float32(0.6) * rounded)
+    inside = back + fat - furrow - rounded * back * np.float32(0.55) - y
+    ahead = y - torso.look(torso.front, up) * (1.0 - np.float32(0.6) * rounded)
     tissue = np.full(lattice.shape, Tissue.FAT, np.uint8)
     canvas = _Canvas(
-        tissue, x, y, up, look(torso.wall), ahead, inside - fat, float(spec.body_scale), torso.heights, noise
+        tissue, x, y, up, torso.look(torso.wall, up), ahead, inside - fat, float(spec.body_scale), torso.heights, noise
     )
     _paint_back(canvas)
     waist = torso.heights["T12"]
     if (up < waist + 60.0).any():
-        _paint_belly_below(canvas, posterior - y, waist)
+        _paint_belly_below(canvas, waist)
     if (up < torso.heights["C7"]).any():
         _paint_chest(canvas)
     if (up > torso.heights["T4"]).any():
@@ -190,7 +206,7 @@ def _paint_back(c: _Canvas) -> None:
     c.tissue[where] = np.select([streaks > 2.1, streaks > 1.4], [Tissue.FAT, Tissue.FATTY_MUSCLE], Tissue.MUSCLE)
 
 
-def _paint_belly_below(c: _Canvas, middle: np.ndarray, waist: float) -> None:
+def _paint_belly_below(c: _Canvas, waist: float) -> None:
     """Liver, bowel and the great vessels below the diaphragm."""
     low = (c.up < waist + 55.0 * c.scale) & (c.y < -c.wall - 6.0)
     liver = low & (c.x < 18.0 * c.scale)
@@ -200,7 +216,6 @@ def _paint_belly_below(c: _Canvas, middle: np.ndarray, waist: float) -> None:
         where = low & (c.up < waist - 60.0 * c.scale)
         c.tissue[where] = below[where]
         liver &= ~where
-    del middle
     c.fill(low & ~liver & (c.up > waist - 60.0 * c.scale) & (c.y < -40.0 * c.scale), Tissue.BOWEL)
     c.fill(liver & (c.y < -30.0 * c.scale), Tissue.MUSCLE)
     vein = np.hypot(c.x + 15.0 * c.scale, c.y + c.wall + 12.0 * c.scale) < 8.5 * c.scale
