@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import ndimage
@@ -40,6 +40,8 @@ class BodyFacts:
         Front-to-back depth near its upper end over that near its lower end, in the midline.
     angle : float or None
         Degrees between the disc above it and the one above that.
+    pitch : float or None
+        Millimetres along the column from its middle to that of the body below; None where either is cut or not seen.
     """
 
     volume: float
@@ -49,6 +51,7 @@ class BodyFacts:
     disc_below: float = 0.0
     taper: float | None = None
     angle: float | None = None
+    pitch: float | None = None
 
     @property
     def seen(self) -> bool:
@@ -107,7 +110,17 @@ def collect_facts(
                 angle=_angle(gaps, n),
             )
         )
-    return facts
+    return [
+        replace(body, pitch=_pitch(facts[n : n + 2], spans[n : n + 2])) if body.seen else body
+        for n, body in enumerate(facts)
+    ]
+
+
+def _pitch(pair: list[BodyFacts], spans: list[Span]) -> float | None:
+    """Distance of two neighbouring bodies that are seen whole."""
+    if len(pair) < 2 or any(body.cut or not body.seen for body in pair):
+        return None
+    return spans[1].middle - spans[0].middle
 
 
 def _points(labels: np.ndarray, box: tuple[slice, ...], number: int, region: Region) -> np.ndarray:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from ..anatomy.levels import MAX_UNNAMED, column, column_with, is_unnamed, split_level, vertebra_value
 from ..case.errors import UnsuitableError
 from ..case.spine import Naming
@@ -17,6 +19,10 @@ from .sacrum import SacrumReading, read_sacrum
 __all__ = ["check_lowest_disc", "name_levels"]
 
 _MOST_ABOVE = 17
+_LUMBAR_PAIRS = 4
+_LEAST_PITCH = 25.0
+"""Millimetres from one lumbar vertebra to the next below which neither is one: in 65 volumes of adults they are 29 or
+more, in a neck 16 to 20, and in a chest 20 to 26 down to T8."""
 
 
 def check_lowest_disc(lowest_disc: str) -> tuple[str, str]:
@@ -61,6 +67,7 @@ def name_levels(bodies: Sequence[BodyFacts], lowest_disc: str | None = None) -> 
         names, naming = _by_hand(bodies[:kept], reading, lowest_disc)
     else:
         doubts = [*reading.contradictions, *_gaps(bodies[:kept]), *_too_many(kept - 1)]
+        doubts += _too_close(bodies[: kept if reading.index is None else kept - 1])
         if reading.index is None or doubts:
             names = _unnamed(kept)
             naming = Naming(False, "none", reading.evidence, (*doubts, *reading.doubts))
@@ -85,6 +92,8 @@ def _by_hand(bodies: Sequence[BodyFacts], reading: SacrumReading, lowest_disc: s
             f"{lower}; check the level given for the lowest disc"
         )
     doubts = [*reading.doubts, *_gaps(bodies)]
+    if lower == "S1" or lower.startswith("L"):
+        doubts += _too_close(bodies[:-1] if lower == "S1" else bodies)
     if reading.index is not None and lower != "S1":
         doubts.append(f"the committee takes a body in view for S1, while the lowest disc was set to {lowest_disc}")
     if reading.index is None and lower == "S1":
@@ -130,6 +139,17 @@ def _too_many(above: int) -> list[str]:
     if above <= _MOST_ABOVE:
         return []
     return [f"{above} bodies above S1 are more than five lumbar and twelve thoracic vertebrae"]
+
+
+def _too_close(bodies: Sequence[BodyFacts]) -> list[str]:
+    """Doubts where the lowest bodies above S1 follow each other faster than lumbar ones do."""
+    known = [body.pitch for body in bodies[:-1] if body.pitch is not None][-_LUMBAR_PAIRS:]
+    if len(known) < 2 or float(np.median(known)) >= _LEAST_PITCH:
+        return []
+    return [
+        f"the lowest vertebrae in view follow each other every {np.median(known):.0f} mm, too close for lumbar ones "
+        f"of an adult (from {_LEAST_PITCH:.0f} mm): another part of the spine, or a child?"
+    ]
 
 
 def _cut(bodies: Sequence[BodyFacts], names: Sequence[str]) -> list[str]:

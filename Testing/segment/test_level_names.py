@@ -121,3 +121,23 @@ def test_s2_and_s3_get_no_name():
     names, naming = name_levels(column(5, s1, s2, replace(s2, volume=8000.0)))
     assert names == ("L1", "L2", "L3", "L4", "L5", "S1", None, None)
     assert naming.named
+
+
+def test_vertebrae_too_close_for_lumbar_ones_end_the_count():
+    names, naming = name_levels([replace(LUMBAR, pitch=18.0)] * 5 + [SACRUM])
+    assert names[-1] == "V1"
+    assert any("every 18 mm" in doubt for doubt in naming.doubts)
+    assert name_levels([replace(LUMBAR, pitch=30.0)] * 5 + [SACRUM])[1].named
+
+
+def test_close_vertebrae_above_lumbar_ones_do_not():
+    _, naming = name_levels([replace(LUMBAR, pitch=23.0)] * 6 + [replace(LUMBAR, pitch=34.0)] * 5 + [SACRUM])
+    assert naming.named
+
+
+def test_a_lumbar_level_set_by_hand_in_a_neck_is_doubted():
+    _, naming = name_levels([replace(LUMBAR, pitch=18.0)] * 6, "L4-L5")
+    assert naming.named
+    assert any("too close for lumbar" in doubt for doubt in naming.doubts)
+    _, naming = name_levels([replace(LUMBAR, pitch=18.0)] * 6, "C6-C7")
+    assert not any("too close for lumbar" in doubt for doubt in naming.doubts)
