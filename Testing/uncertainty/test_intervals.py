@@ -60,6 +60,12 @@ def test_an_interval_follows_the_spread():
     assert (wider.lower, wider.upper) == (6.0, 14.0)
 
 
+def test_an_interval_is_never_narrower_than_what_the_grid_costs():
+    (row,) = add_intervals([replace(ROW, accuracy=1.5)], {row_key(ROW): 0.5}, CALIBRATION)
+    # Half-width 2 of the masks and 1.5 of the grid, which do not depend on each other.
+    assert (row.lower, row.upper) == (7.5, 12.5)
+
+
 def test_an_unusual_image_widens_and_a_foreign_one_refuses():
     spread = {row_key(ROW): 0.5}
     (wide,) = add_intervals([ROW], spread, CALIBRATION, distance=1.5)
