@@ -277,7 +277,6 @@ def _paint_neck(c: _Canvas) -> None:
     c.fill(neck & (beside < 1.0), Tissue.MUSCLE)
     strap = np.square((aside - 43.0 * s) / (12.0 * s)) + np.square((y + 10.0 * s) / (9.0 * s))
     c.fill(neck & (strap < 1.0) & (c.up < c.heights["tip"]), Tissue.MUSCLE)
-    c.fill(neck & (aside < 12.0 * s) & (before > 0.0) & (before < 4.2 * s) & (aside > 1.0), Tissue.MUSCLE)
     for middle, back, radius in ((26.0, -16.0, 3.6), (33.0, -9.0, 5.2), (15.6, -1.0, 1.9)):
         c.fill(neck & (np.hypot(aside - middle * s, y - back * s) < radius * s), Tissue.VESSEL)
     larynx = c.heights["C6"]
@@ -301,6 +300,8 @@ def _paint_neck(c: _Canvas) -> None:
     nose = np.maximum(up - c.heights["tip"], 0.0)
     start, deep = (13.0 - 7.5 * lift) * s + 0.9 * nose, (15.0 - 5.0 * lift) * s
     across = np.square(x / (11.0 * s)) + np.square((before - start - deep / 2) / (deep / 2))
+    # Between airway and spine lie the throat's wall and the longus colli.
+    c.fill(neck & (aside < 14.0 * s) & (before > 0.0) & (before < start + 1.5) & (up < c.heights["tip"]), Tissue.MUSCLE)
     throat = neck & (up >= larynx + 4.0 * s) & (across < 1.0)
     c.fill(throat & (up < c.heights["tip"] + 22.0 * s), Tissue.GAS)
     lid = np.abs(before - start - 0.75 * deep - 0.25 * (up - c.heights["C4"])) < 1.3
