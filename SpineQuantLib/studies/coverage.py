@@ -49,7 +49,8 @@ def fit_rules(table: pd.DataFrame, coverage: float) -> dict[str, IntervalRule]:
             own = rows[rows["kind"] == basis]
             if not _enough(own):
                 continue
-            rule = fit_rule(own["value"] - own["truth"], own["spread"], own["subject"].tolist(), coverage, basis)
+            people, levels = own["subject"].tolist(), own["level"].tolist()
+            rule = fit_rule(own["value"] - own["truth"], own["spread"], people, coverage, basis, levels)
             if rule is not None:
                 rules[str(key)] = rule
                 break
@@ -62,6 +63,7 @@ def _covered(table: pd.DataFrame, rules: dict[str, IntervalRule]) -> pd.DataFram
         [key in rules and rules[key].basis == kind for key, kind in zip(table["rule"], table["kind"], strict=True)]
     ]
     scale = np.array([rules[k].floor for k in own["rule"]]) + own["spread"].to_numpy(float)
+    scale = scale * [rules[k].widening(level) for k, level in zip(own["rule"], own["level"], strict=True)]
     lower = own["value"] - np.array([rules[k].lower for k in own["rule"]]) * scale
     upper = own["value"] + np.array([rules[k].upper for k in own["rule"]]) * scale
     return own.assign(inside=(own["truth"] >= lower) & (own["truth"] <= upper), width=upper - lower)

@@ -23,7 +23,8 @@ from .thresholds import Thresholds
 __all__ = ["CALIBRATION_FILE", "Calibration", "IntervalRule", "OtherWeightsError", "read_calibration"]
 
 CALIBRATION_FILE = "calibration.json"
-_SCHEMA = 2
+_SCHEMA = 3
+_LITTLE_KNOWN = 2.0
 
 
 class OtherWeightsError(EngineError):
@@ -46,6 +47,9 @@ class IntervalRule:
         How many residuals of how many people it rests on.
     basis : str
         ``real`` or ``phantom``: where the true values came from.
+    levels : tuple of str
+        Levels that at least three of the people showed; at any other the interval is twice as wide. Empty for a rule
+        that holds for all levels alike.
     """
 
     lower: float
@@ -55,6 +59,11 @@ class IntervalRule:
     rows: int
     subjects: int
     basis: str
+    levels: tuple[str, ...] = ()
+
+    def widening(self, level: str) -> float:
+        """By how much an interval grows at a level of which the calibration knows little."""
+        return 1.0 if level in self.levels or not level or not self.levels else _LITTLE_KNOWN
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> IntervalRule:
@@ -64,6 +73,7 @@ class IntervalRule:
             int(values["rows"]),
             int(values["subjects"]),
             str(values["basis"]),
+            tuple(map(str, values["levels"])),
         )
         if not all(math.isfinite(v) for v in (rule.lower, rule.upper, rule.floor, rule.widest)):
             raise ValueError("an interval is not finite")

@@ -32,6 +32,8 @@ _ROOM = 4
 """Voxels left around the spine, so that what the volume's edge does not cut is not cut by the crop's."""
 _FEWEST = 3
 """Members that must be able to measure something before their spread says anything."""
+_FEWEST_PEOPLE = 3
+"""People who must have shown a level for an interval to be as narrow there as elsewhere."""
 _BEYOND = 2.0
 """Times the largest spread of the calibration beyond which an interval is refused."""
 _WHOLE = ("mm", "mm2", "mm3", "%")
@@ -99,7 +101,12 @@ def conformal_quantile(scores: Sequence[float], coverage: float) -> float | None
 
 
 def fit_rule(
-    residuals: Sequence[float], spread: Sequence[float], subjects: Sequence[str], coverage: float, basis: str
+    residuals: Sequence[float],
+    spread: Sequence[float],
+    subjects: Sequence[str],
+    coverage: float,
+    basis: str,
+    levels: Sequence[str] = (),
 ) -> IntervalRule | None:
     """Rule of one measurement from its held-out residuals.
 
@@ -115,6 +122,8 @@ def fit_rule(
         Share of values to hold, for example 0.9.
     basis : str
         Where the truth came from.
+    levels : sequence of str
+        At which level, same order; without them the rule holds for all levels alike.
 
     Returns
     -------
@@ -130,7 +139,11 @@ def fit_rule(
     quantile = conformal_quantile(size / (floor + spread), coverage)
     if quantile is None:
         return None
-    return IntervalRule(quantile, quantile, floor, float(spread.max()), len(spread), len(set(subjects)), basis)
+    people: dict[str, set[str]] = {}
+    for level, subject in zip(levels, subjects, strict=False):
+        people.setdefault(level, set()).add(subject)
+    known = tuple(sorted(level for level, who in people.items() if len(who) >= _FEWEST_PEOPLE))
+    return IntervalRule(quantile, quantile, floor, float(spread.max()), len(spread), len(set(subjects)), basis, known)
 
 
 @dataclass(frozen=True)
@@ -149,7 +162,7 @@ def _bounds(row: Measurement, value: float, rule: IntervalRule, distance: float)
         return _Bounds(None, None, "no interval: fewer than three members can measure it")
     if spread > _BEYOND * max(rule.widest, rule.floor):
         return _Bounds(None, None, "no interval: members differ more than in any calibration case")
-    scale = (rule.floor + spread) * max(distance, USUAL)
+    scale = (rule.floor + spread) * max(distance, USUAL) * rule.widening(row.level)
     lower, upper = value - math.hypot(rule.lower * scale, accuracy), value + math.hypot(rule.upper * scale, accuracy)
     return _Bounds(max(lower, 0.0) if unit in _WHOLE else lower, upper)
 
@@ -172,7 +185,8 @@ def add_intervals(
         None leaves every interval empty.
     distance : float, optional
         How unlike the training volumes the input is. Above 1 the intervals are so many times as wide, above 2 they
-        are refused: the calibration does not speak of such an image.
+        are refused: the calibration does not speak of such an image. At a level that fewer than three people of the
+        calibration showed, they are twice as wide.
 
     Returns
     -------

@@ -28,7 +28,7 @@ def calibration() -> Calibration:
         {Structure.DISC: 1.3},
         Familiarity.fit(rng.normal(size=(12, 8))),
         0.9,
-        {"disc|height|Dabbs": IntervalRule(2.0, 2.0, 0.3, 1.2, 40, 9, "real")},
+        {"disc|height|Dabbs": IntervalRule(2.0, 2.0, 0.3, 1.2, 40, 9, "real", ("L4-L5",))},
         {"winner": "expected_dice"},
     )
 

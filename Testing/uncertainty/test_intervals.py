@@ -66,6 +66,24 @@ def test_an_interval_is_never_narrower_than_what_the_grid_costs():
     assert (row.lower, row.upper) == (7.5, 12.5)
 
 
+def test_a_level_that_few_people_of_the_calibration_showed_has_a_wider_interval():
+    rng = np.random.default_rng(1)
+    levels, people = (
+        ["L4-L5"] * 30 + ["L5-S1"] * 30,
+        [f"p{n % 6}" for n in range(30)] + [f"p{n % 2}" for n in range(30)],
+    )
+    rule = fit_rule(rng.normal(size=60), [0.5] * 60, people, 0.9, "real", levels)
+    assert rule.levels == ("L4-L5",)
+    calibration = Calibration("x", intervals={"disc|height|Dabbs": rule})
+    known, rare = ROW, replace(ROW, level="L5-S1", value=30.0)
+    known = replace(known, value=30.0)
+    rows = add_intervals([known, rare], {row_key(known): 0.5, row_key(rare): 0.5}, calibration)
+    half = [r.upper - r.value for r in rows]
+    assert half[1] == pytest.approx(2 * half[0])
+    # What belongs to the spine as a whole has no level.
+    assert rule.widening("") == 1.0
+
+
 def test_an_unusual_image_widens_and_a_foreign_one_refuses():
     spread = {row_key(ROW): 0.5}
     (wide,) = add_intervals([ROW], spread, CALIBRATION, distance=1.5)
