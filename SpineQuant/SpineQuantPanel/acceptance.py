@@ -94,7 +94,9 @@ class Acceptance:
         self._note(_("Accepted and written: ") + str(signed.folder))
         with told(_("The case was written, but it cannot be read again.")):
             case.review.written(signed)
-            case.mark()
+            if self._isOpen(case):
+                # In another scene the same IDs are other nodes.
+                case.mark()
             if self._hadDicom and _DICOM not in case.available():
                 slicer.util.warningDisplay(
                     _(

@@ -206,3 +206,27 @@ def test_the_modules_own_test_runs(desktop, use_engine, monkeypatch):
     monkeypatch.setattr(desktop.module, "SpineQuantLogic", Logic)
     desktop.module.SpineQuantTest().runTest()
     assert [text for kind, text in desktop.messages if kind == "error"] == []
+
+
+def test_the_documented_script_runs_without_a_window(desktop, use_engine, finished, tmp_path, monkeypatch):
+    """The very lines of the documentation, where there are no views and no main window."""
+    text = (Path(__file__).parents[2] / "docs" / "slicer.md").read_text(encoding="utf-8")
+    script = next(block for block in text.split("```python\n") if block.startswith("# analyse.py")).partition("```")[0]
+    monkeypatch.setattr(desktop.app, "layoutManager", lambda: None)
+    plain = desktop.module.SpineQuantLogic
+
+    class Logic(plain):
+        def __init__(self):
+            super().__init__()
+            use_engine(self)
+
+    monkeypatch.setattr(desktop.module, "SpineQuantLogic", Logic)
+    ended = []
+    monkeypatch.setattr(desktop.slicer.util, "exit", ended.append, raising=False)
+    (tmp_path / "in").mkdir()
+    shutil.copy(finished / "spine.nrrd", tmp_path / "in" / "a.nrrd")
+    monkeypatch.setattr(sys, "argv", ["analyse.py", str(tmp_path / "in"), str(tmp_path / "cases")])
+    exec(compile(script, "analyse.py", "exec"), {"slicer": desktop.slicer})
+    assert ended == [0]
+    assert (tmp_path / "cases" / "a" / "case.json").is_file()
+    assert (tmp_path / "cases" / "summary.csv").is_file()
