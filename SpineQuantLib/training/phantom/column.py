@@ -108,13 +108,7 @@ def _plans(spec: PhantomSpec, rng: np.random.Generator) -> list[_Plan]:
                 ap=float(ap),
                 rl=float(rl),
                 wedge=float(np.radians(body_wedge[name])),
-                domes=(0.2, 0.2)
-                if fused
-                else (0.2, dome)
-                if name == "C2"
-                else (dome, 0.3)
-                if name == "S1" and not squared
-                else (dome, dome),
+                domes=_domes(name, dome, squared),
                 waist=0.04 if fused else waist,
                 taper=0.06 if squared else 0.14 if name in SACRUM else 0.0,
                 disc_height=float(disc_height) - spec.disc_narrowing.get(level, 0.0),
@@ -125,12 +119,21 @@ def _plans(spec: PhantomSpec, rng: np.random.Generator) -> list[_Plan]:
                 coronal=coronal[name],
                 dens=_DENS * spec.body_scale if name == "C2" else 0.0,
                 # Beside a low disc the uncinate processes are low too: bone does not grow into bone.
-                uncus=min(_UNCUS * spec.body_scale, 0.6 * (plans[-1].disc_height - 2 * dome))
+                uncus=float(np.clip(0.6 * (plans[-1].disc_height - 2 * dome), 0.0, _UNCUS * spec.body_scale))
                 if is_cervical(name) and name != "C2"
                 else 0.0,
             )
         )
     return plans
+
+
+def _domes(name: str, dome: float, squared: bool) -> tuple[float, float]:
+    """Depth of the hollow of the upper and the lower endplate; fused endplates, and C2 below its dens, are flat."""
+    if name in SACRUM[1:]:
+        return 0.2, 0.2
+    if name == "C2":
+        return 0.2, dome
+    return (dome, 0.3) if name == "S1" and not squared else (dome, dome)
 
 
 def _axes(sagittal: float, coronal: float) -> np.ndarray:
