@@ -4,7 +4,7 @@ import slicer
 import vtk
 from slicer.i18n import tr as _
 
-from SpineQuantLib.anatomy.resources import resource
+from SpineQuantLib.models.catalogue import DEFAULT_MODEL, listed_models
 from SpineQuantPanel import dicom, packages
 from SpineQuantPanel.helpers import (
     CASES_SETTING,
@@ -36,9 +36,11 @@ class InputSection:
         ui.casesPathLineEdit.currentPathChanged.connect(self.onCases)
         ui.checkButton.clicked.connect(self.onCheck)
         ui.installButton.clicked.connect(self.onInstall)
-        self._fillModels()
+        self._models = listed_models()
+        self._fillRegions()
         self._fillDevices(())
         ui.deviceComboBox.activated.connect(self.onDevice)
+        ui.regionComboBox.activated.connect(self.onRegion)
         ui.modelComboBox.activated.connect(self.onModel)
         self.onCases(ui.casesPathLineEdit.currentPath)
 
@@ -56,11 +58,36 @@ class InputSection:
     def _data(combo) -> str:
         return combo.itemData(combo.currentIndex) or ""
 
-    def _fillModels(self) -> None:
-        combo = self.ui.modelComboBox
+    def _fillRegions(self) -> None:
+        """List the regions for which there are networks, and choose that of the networks chosen last."""
+        combo = self.ui.regionComboBox
         combo.clear()
-        for card in sorted(resource("Models").glob("*/card.json")):
-            combo.addItem(card.parent.name.replace("-", " "), card.parent.name)
+        regions = tuple(dict.fromkeys(model.region for model in self._models))
+        for region in regions:
+            combo.addItem(self._regionWords(region), region)
+        of = {model.name: model.region for model in self._models}
+        choose(combo, of.get(setting(MODEL_SETTING)) or of.get(DEFAULT_MODEL, ""))
+        combo.enabled = len(regions) > 1
+        if len(regions) == 1:
+            words = _("The networks that are installed judge the {region} only; with others, a choice is given here.")
+            combo.toolTip = words.format(region=self._regionWords(regions[0]))
+        else:
+            combo.toolTip = _("Part of the spine that the scan shows; the networks trained on it are listed below.")
+        self._fillModels()
+
+    @staticmethod
+    def _regionWords(region: str) -> str:
+        words = {"cervical": _("cervical spine"), "thoracic": _("thoracic spine"), "lumbar": _("lumbar spine")}
+        return words.get(region, region)
+
+    def _fillModels(self) -> None:
+        """List the networks of the chosen region."""
+        combo, region = self.ui.modelComboBox, self._data(self.ui.regionComboBox)
+        combo.clear()
+        for model in self._models:
+            if model.region == region:
+                combo.addItem(model.name.replace("-", " "), model.name)
+        choose(combo, DEFAULT_MODEL)
         choose(combo, setting(MODEL_SETTING))
 
     def _fillDevices(self, devices) -> None:
@@ -79,6 +106,11 @@ class InputSection:
     def onDevice(self, _index: int = 0) -> None:
         """Remember the device."""
         keep(DEVICE_SETTING, self._data(self.ui.deviceComboBox))
+
+    def onRegion(self, _index: int = 0) -> None:
+        """List the networks of another region, and take the first of them."""
+        self._fillModels()
+        self.onModel()
 
     def onModel(self, _index: int = 0) -> None:
         """Remember the networks."""

@@ -21,6 +21,7 @@ from ..anatomy.resources import resource
 from ..anatomy.structures import NetworkClass
 from ..case.errors import EngineError
 from ..case.result import ModelInfo
+from .catalogue import DEFAULT_MODEL, DEFAULT_REGION, region_of
 from .network import NetworkConfig
 
 __all__ = [
@@ -36,7 +37,6 @@ __all__ = [
     "write_tensors",
 ]
 
-DEFAULT_MODEL = "lumbar-committee"
 _SCHEMA = 1
 _ALIAS = ".skip_layers."
 
@@ -55,6 +55,8 @@ class ModelCard:
         Size and grid of every member.
     members : tuple of (str, str)
         File name and SHA-256 of each member's weights.
+    region : str
+        Of the spine, as in :data:`~SpineQuantLib.models.catalogue.REGIONS`.
     """
 
     folder: Path
@@ -62,6 +64,7 @@ class ModelCard:
     version: str
     network: NetworkConfig
     members: tuple[tuple[str, str], ...]
+    region: str = DEFAULT_REGION
 
     @property
     def info(self) -> ModelInfo:
@@ -114,6 +117,7 @@ def find_model(name: str = DEFAULT_MODEL) -> ModelCard:
             card["version"],
             NetworkConfig.from_dict(card["network"]),
             tuple((m["file"], m["sha256"]) for m in card["members"]),
+            region_of(card),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise EngineError(f"the card of model '{name}' cannot be read ({error}); install the model again") from error
@@ -184,7 +188,7 @@ def write_model(
     members : list of dict
         State of each network; stored in half precision.
     extra : dict, optional
-        What else the card shall tell: training, validation.
+        What else the card shall tell: region, training, validation.
     """
     folder.mkdir(parents=True, exist_ok=True)
     files = [write_tensors(folder / f"member_{n}.safetensors", state) for n, state in enumerate(members)]

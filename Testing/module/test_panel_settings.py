@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import types
 from pathlib import Path
@@ -64,6 +65,41 @@ def test_a_check_fills_the_devices_with_their_memory(desktop, panel, answer):
     panel.inputSection.onDevice()
     assert panel.inputSection.choices()["device"] == "cuda:0"
     assert desktop.qt.QSettings().value("SpineQuant/Device") == "cuda:0"
+
+
+def texts(combo) -> list[str]:
+    return [combo.itemText(n) for n in range(combo.count)]
+
+
+def test_with_networks_for_one_region_there_is_nothing_to_choose(desktop, panel):
+    combo = panel.ui.regionComboBox
+    assert texts(combo) == ["lumbar spine"]
+    assert not combo.enabled
+    assert "lumbar spine only" in combo.toolTip
+    assert texts(panel.ui.modelComboBox) == ["lumbar committee"], "the second reading judges no scan on its own"
+    assert panel.inputSection.choices()["model"] == "lumbar-committee"
+
+
+def test_a_region_narrows_the_networks_and_is_found_again(desktop, tmp_path, monkeypatch):
+    cards = {"lumbar-committee": {}, "neck": {"region": "cervical"}, "neck-large": {"region": "cervical"}}
+    for name, card in cards.items():
+        (tmp_path / "Models" / name).mkdir(parents=True)
+        (tmp_path / "Models" / name / "card.json").write_text(json.dumps(card), encoding="utf-8")
+    monkeypatch.setattr("SpineQuantLib.models.catalogue.resource", lambda *parts: tmp_path.joinpath(*parts))
+    panel = desktop.open_module()
+    regions, models = panel.ui.regionComboBox, panel.ui.modelComboBox
+    assert regions.enabled
+    assert texts(regions) == ["cervical spine", "lumbar spine"]
+    assert (regions.currentText, texts(models)) == ("lumbar spine", ["lumbar committee"])
+    regions.currentIndex = 0
+    regions.activated.emit(0)
+    assert texts(models) == ["neck", "neck large"]
+    assert panel.inputSection.choices()["model"] == "neck"
+    models.currentIndex = 1
+    models.activated.emit(1)
+    again = desktop.open_module()
+    assert again.ui.regionComboBox.currentText == "cervical spine"
+    assert again.inputSection.choices()["model"] == "neck-large"
 
 
 def test_what_is_chosen_is_found_again(desktop, panel):
