@@ -14,7 +14,7 @@ from ..scene.build import SceneNodes
 from ..scene.markups import measurement_keys, points_of
 from ..scene.members import remove_members, show_members
 from ..scene.read_back import labels_of
-from ..scene.reopen import add_case_folder, mark_case, stamp_of
+from ..scene.reopen import add_case_folder, mark_case, stamp_of, vertebrae_of
 from ..scene.update import ensure_segment, show_result, show_segmentation
 from ..scene.volume import add_volume
 from .places import value_of
@@ -78,6 +78,10 @@ class OpenCase:
         if stored != self.review.stamp:
             self.show(masks=True)
             return
+        names = vertebrae_of(self.scene, self.nodes)
+        if len(names) > 1 and names != self.result.spine.vertebrae:
+            # First of all: masks and lines in the scene carry these names. That S1 became lumbar was confirmed then.
+            self.review.rename("-".join(names[-2:]), s1_becomes_lumbar=True)
         self.review.edit_mask(labels_of(self.scene.GetNodeByID(self.nodes.segmentation), self.result.spine.grid))
         for node_id in dict.fromkeys(self.nodes.markups.values()):
             node = self.scene.GetNodeByID(node_id)
@@ -89,7 +93,7 @@ class OpenCase:
 
     def mark(self) -> None:
         """Note in the scene which case it shows and in which state, so that a stored scene can be taken up again."""
-        mark_case(self.scene, self.nodes, self.folder, self.review.stamp)
+        mark_case(self.scene, self.nodes, self.folder, self.review.stamp, self.result.spine.vertebrae)
 
     @property
     def folder(self) -> Path:
@@ -173,6 +177,7 @@ class OpenCase:
         self.nodes = show_result(self.scene, self.nodes, self.result)
         if masks:
             show_segmentation(self.scene, self.nodes, self.result, self.review.native)
+        self.mark()
 
     # What is looked at.
 

@@ -27,11 +27,12 @@ from .host import import_slicer, vtk_messages
 from .markups import measurement_keys
 from .segmentation import ATTRIBUTE_PREFIX, TAGGED
 
-__all__ = ["add_case_folder", "case_folder_of", "find_cases", "mark_case", "stamp_of"]
+__all__ = ["add_case_folder", "case_folder_of", "find_cases", "mark_case", "stamp_of", "vertebrae_of"]
 
 _PROFILE = "canal_profile.csv"
 _FOLDER = f"{ATTRIBUTE_PREFIX}CaseFolder"
 _STAMP = f"{ATTRIBUTE_PREFIX}CaseStamp"
+_VERTEBRAE = f"{ATTRIBUTE_PREFIX}Vertebrae"
 
 _FILL_OPACITY = 0.35
 
@@ -119,18 +120,39 @@ def _nodes(scene: Any, kind: str) -> list[Any]:
     return [found.GetItemAsObject(n) for n in range(found.GetNumberOfItems())]
 
 
-def mark_case(scene: Any, nodes: SceneNodes, folder: Path, stamp: str) -> None:
-    """Write into a scene where a case lies and which state of it is shown, for when the scene is stored elsewhere."""
+def mark_case(scene: Any, nodes: SceneNodes, folder: Path, stamp: str, vertebrae: Sequence[str] = ()) -> None:
+    """Write into a scene where a case lies and what of it is shown, for when the scene is stored elsewhere.
+
+    Parameters
+    ----------
+    scene : vtkMRMLScene
+        Scene.
+    nodes : SceneNodes
+        The case.
+    folder : Path
+        Where it lies.
+    stamp : str
+        State of the folder that the scene goes back to.
+    vertebrae : sequence of str
+        Names in the scene, top down, which a reader may have changed since.
+    """
     node = scene.GetNodeByID(nodes.segmentation)
     if node is not None:
         node.SetAttribute(_FOLDER, str(folder.resolve()))
         node.SetAttribute(_STAMP, stamp)
+        node.SetAttribute(_VERTEBRAE, " ".join(vertebrae))
 
 
 def stamp_of(scene: Any, nodes: SceneNodes) -> str:
     """Which state of a case the scene was stored with; empty where it does not say."""
     node = scene.GetNodeByID(nodes.segmentation)
     return (node.GetAttribute(_STAMP) or "") if node is not None else ""
+
+
+def vertebrae_of(scene: Any, nodes: SceneNodes) -> tuple[str, ...]:
+    """Names of the vertebrae with which the scene was stored, top down; none where it does not say."""
+    node = scene.GetNodeByID(nodes.segmentation)
+    return tuple((node.GetAttribute(_VERTEBRAE) or "").split()) if node is not None else ()
 
 
 def case_folder_of(scene: Any, nodes: SceneNodes | None = None) -> Path | None:

@@ -308,3 +308,39 @@ def test_a_scene_stored_elsewhere_brings_its_case_and_what_was_not_accepted(desk
     analysed.onSceneEndImport(None, None)
     assert not analysed.case.review.changed
     assert not desktop.messages
+
+
+@pytest.mark.parametrize("lowest", ["L6-S1", "L4-L5"])
+def test_a_stored_scene_keeps_levels_that_were_renamed_and_not_accepted(desktop, analysed, tmp_path, lowest):
+    """With what was corrected before and after that, and up to the last step back."""
+    scene, case = desktop.host.scene, analysed.case
+    first = case.result.spine.vertebrae
+    row = next(m for m in case.result.measurements if m.key.startswith("canal_L4-L5_AP-diameter"))
+    ends = np.array(row.geometry.points)
+    case.review.move(row.key, np.array([ends[0] + (ends[0] - ends[1]) * 0.2, ends[1]]))
+    case.rename(lowest, confirmed=True)
+    labels = case.result.spine.labels.copy()
+    disc = case.result.spine.label(int(labels[labels > 100].min()))
+    labels[np.argwhere(labels == disc.value)[0][0]] = 0
+    case.review.edit_mask(labels)
+    case.show(masks=True)
+    spine, wanted = case.result.spine, {m.key: m.value for m in case.result.measurements}
+    assert scene.WriteToMRB(str(tmp_path / "renamed.mrb"))
+    desktop.close_scene()
+    assert scene.ReadFromMRB(str(tmp_path / "renamed.mrb"))
+    analysed.onSceneEndImport(None, None)
+    assert not desktop.messages
+    found = analysed.case
+    assert found.review.changed
+    assert found.result.spine.vertebrae == spine.vertebrae != first
+    np.testing.assert_array_equal(found.result.spine.labels, spine.labels)
+    values = {m.key: m.value for m in found.result.measurements}
+    assert values.keys() == wanted.keys()
+    for key, value in wanted.items():
+        # A markup in a stored scene is rounded.
+        assert values[key] == (None if value is None else pytest.approx(value, rel=2e-3, abs=0.05)), key
+    assert analysed.ui.renameComboBox.currentText == lowest
+    while found.review.can_undo:
+        analysed.ui.undoButton.click()
+    assert found.result.spine.vertebrae == first
+    assert found.review.row(row.key).value == row.value
