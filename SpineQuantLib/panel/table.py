@@ -9,7 +9,7 @@ from ..anatomy.structures import Structure
 from ..case.measurement import Measurement
 from ..case.result import CaseResult
 from ..report.ranges import standing
-from ..report.words import exactness, number, state, title, unit
+from ..report.words import exactness, interval, number, state, title, unit
 
 __all__ = ["HEADINGS", "Row", "as_text", "matching", "rows_of"]
 
@@ -48,9 +48,6 @@ def _row(m: Measurement, result: CaseResult) -> Row:
     found = standing(m, result.references)
     words, kind = state(m, found.place if found is not None else "")
     value = "" if m.value is None else number(m.value, m.unit)
-    interval = ""
-    if m.lower is not None and m.upper is not None:
-        interval = f"{number(m.lower, m.unit)}–{number(m.upper, m.unit)}"
     usual = ""
     if found is not None:
         low, high = found.reference.limits
@@ -65,7 +62,7 @@ def _row(m: Measurement, result: CaseResult) -> Row:
     remark = m.flag or (words if kind == "outside" else "")
     where = title(m.structure, m.level, m.side)
     about = [f"{where}: {quantity}", *filter(None, (m.flag, m.grade, m.reference, words, exactness(m)))]
-    cells = (where, quantity, value, unit(m.unit), interval, usual, remark, source)
+    cells = (where, quantity, value, unit(m.unit), interval(m), usual, remark, source)
     return Row(m.key, m.structure, cells, m.value, kind, "\n".join(dict.fromkeys(about)))
 
 

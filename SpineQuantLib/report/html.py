@@ -14,7 +14,7 @@ from ..case.result import CaseResult
 from .pictures import CasePictures, draw_pictures
 from .ranges import sources_of, standing
 from .summary import colour_key, facts, flagged_values, level_table, look_first, total_seconds
-from .words import MEANING, SIGNS, number, state, title, unit
+from .words import GRID_SHARE, MEANING, SIGNS, grid_share, interval, number, state, title, unit
 
 __all__ = ["write_report"]
 
@@ -31,8 +31,8 @@ def _template() -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(unit=unit, number=number)
-    environment.globals.update(title=title, signs=SIGNS, meaning=MEANING)
+    environment.filters.update(unit=unit, number=number, grid_share=grid_share, interval=interval)
+    environment.globals.update(title=title, signs=SIGNS, meaning=MEANING, grid_share_meaning=GRID_SHARE)
     return environment.get_template("report.html.j2")
 
 

@@ -18,7 +18,7 @@ from ..case.opinion import Verdict
 from ..case.result import CaseResult
 from .pictures import CasePictures
 from .ranges import sources_of
-from .summary import Cell, facts, level_table, look_first
+from .summary import Cell, LevelTable, facts, level_table, look_first
 from .words import MEANING, RESEARCH_USE, SIGNS, quantity
 
 if TYPE_CHECKING:
@@ -305,6 +305,8 @@ class _Sheet:
         made.setStyle(TableStyle(style))
         key = "Yellow ⚑: doubtful. Orange: outside its range. Grey –: not measured. Small print: interval, z, grade."
         self._up(_text(key, 5.8, _SOFT), gap=1)
+        if shares := _shares(table, kept):
+            self._up(_text(shares, 5.8, _SOFT), gap=1)
         self._up(made, gap=_GAP)
 
     def _pictures(self) -> None:
@@ -383,6 +385,19 @@ class _Sheet:
 
 def _smallest(items: list[Measurement]) -> Measurement:
     return min(items, key=lambda m: m.value if m.value is not None else float("inf"))
+
+
+def _shares(table: LevelTable, kept: Sequence[int]) -> str:
+    """What voxels and slices leave uncertain, from the least to the most of each column; empty where not known."""
+    found = []
+    for column in kept:
+        words, _, unit = table.columns[column]
+        shares = [cells[column].share for *_, cells, _ in table.rows if cells[column].share]
+        if shares:
+            ends = dict.fromkeys((min(shares, key=float), max(shares, key=float)))
+            found.append(f"{_SHORT.get(words, words)} ±{'–'.join(ends)} {unit}")
+    held = " (intervals hold it already)" if any(c.interval for *_, cells, _ in table.rows for c in cells) else ""
+    return f"Voxels and slices alone leave{held}: {', '.join(found)}." if found else ""
 
 
 def _cell(cell: Cell) -> list[Paragraph]:

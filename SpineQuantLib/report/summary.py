@@ -14,7 +14,7 @@ from ..case.opinion import Score, Verdict
 from ..case.result import CaseResult
 from .doubt_pictures import flagged, members_stem
 from .ranges import signed, standing
-from .words import exactness, number, state, title, unit
+from .words import exactness, grid_share, interval, number, state, title, unit
 
 __all__ = [
     "Cell",
@@ -78,7 +78,9 @@ class Cell:
     state : str
         Kind of the value as :func:`SpineQuantLib.report.words.state` tells it.
     about : str
-        Range, grade and flag in full.
+        Range, grade, flag and the ± of the grid in full.
+    share : str
+        That ± alone, ``0.2`` in the unit of its column, or empty.
     """
 
     text: str
@@ -89,6 +91,7 @@ class Cell:
     grade: str = ""
     state: str = ""
     about: str = ""
+    share: str = ""
 
 
 @dataclass(frozen=True)
@@ -230,22 +233,20 @@ def cell_of(item: Measurement, references: References) -> Cell:
     about = "; ".join(filter(None, (item.reference, item.grade, item.flag, exactness(item))))
     if item.value is None:
         return Cell("", corrected=item.source == "corrected", state=kind, about=about)
-    interval = ""
-    if item.lower is not None and item.upper is not None:
-        interval = f"{number(item.lower, item.unit)}–{number(item.upper, item.unit)}"
     rank = "" if found is None else f"z {signed(found.z)}" if found.z is not None else ""
     # A grade says more than that a value is outside.
     if found and found.place in ("below", "above") and not item.grade:
         rank = ", ".join(filter(None, (rank, f"{found.place} range")))
     return Cell(
         number(item.value, item.unit),
-        interval,
+        interval(item),
         bool(item.flag),
         item.source == "corrected",
         rank,
         item.grade.split(" (")[0],
         kind,
         about,
+        grid_share(item),
     )
 
 

@@ -6,7 +6,20 @@ from ..anatomy.structures import Side, Structure
 from ..case.measurement import Measurement
 from ..case.opinion import Verdict
 
-__all__ = ["MEANING", "RESEARCH_USE", "SIGNS", "exactness", "number", "quantity", "state", "title", "unit"]
+__all__ = [
+    "GRID_SHARE",
+    "MEANING",
+    "RESEARCH_USE",
+    "SIGNS",
+    "exactness",
+    "grid_share",
+    "interval",
+    "number",
+    "quantity",
+    "state",
+    "title",
+    "unit",
+]
 
 SIGNS = {Verdict.PASS: "✓", Verdict.REVIEW: "!", Verdict.FAIL: "✕"}
 """Say the same as the colours of the verdicts."""
@@ -16,6 +29,11 @@ MEANING = {
     Verdict.REVIEW: "Parts of this result are in doubt. Check what is listed below before you use any number of it.",
     Verdict.FAIL: "This result should not be used as it is. The reasons are given below.",
 }
+GRID_SHARE = (
+    "what voxels and slices alone leave uncertain of a value, even where its outline is perfect; an interval holds it "
+    "already, so that the two are not to be added"
+)
+"""What the ± is."""
 RESEARCH_USE = "Research software, not a medical device. Not for diagnosis or treatment."
 
 _UNITS = {"mm2": "mm²", "mm3": "mm³", "deg": "°", "1": ""}
@@ -40,11 +58,30 @@ def quantity(value: float, ucum: str) -> str:
     return f"{number(value, ucum)}{gap}{unit(ucum)}".strip()
 
 
+def interval(measurement: Measurement) -> str:
+    """``4.1–5.2`` in the unit of the value, ``-1.2 to 0.8`` where a minus would meet the dash; empty where unknown."""
+    if measurement.lower is None or measurement.upper is None:
+        return ""
+    ends = [number(end, measurement.unit) for end in (measurement.lower, measurement.upper)]
+    return (" to " if ends[0].startswith("-") else "–").join(ends)
+
+
 def exactness(measurement: Measurement) -> str:
     """What the grid leaves uncertain of a value, in words; empty where that is not known."""
+    share = grid_share(measurement)
+    if not share:
+        return ""
+    gap = "" if measurement.unit == "deg" else " "
+    within = " (part of the interval)" if measurement.lower is not None else ""
+    return f"voxels and slices alone: ±{share}{gap}{unit(measurement.unit)}{within}"
+
+
+def grid_share(measurement: Measurement) -> str:
+    """The ± that the grid leaves a value, as a number without its unit and never 0; empty where it is not known."""
     if measurement.value is None or measurement.accuracy is None:
         return ""
-    return f"voxels and slices alone: ±{quantity(measurement.accuracy, measurement.unit)}"
+    least = 10.0 ** -_DECIMALS.get(measurement.unit, 2)
+    return number(max(measurement.accuracy, least), measurement.unit)
 
 
 def title(structure: Structure | None, level: str, side: Side | None) -> str:

@@ -17,7 +17,7 @@ from ..case.opinion import Verdict
 from ..case.result import CaseResult
 from .ranges import sources_of, standing
 from .summary import facts, flagged_values, level_table, look_first
-from .words import RESEARCH_USE, state, title, unit
+from .words import GRID_SHARE, RESEARCH_USE, state, title, unit
 
 if TYPE_CHECKING:
     from openpyxl import Workbook
@@ -42,6 +42,7 @@ _COLUMNS = (
     ("Unit", 7),
     ("Interval from", 13),
     ("Interval to", 11),
+    ("± of voxels and slices", 14),
     ("State", 24),
     ("Grade", 34),
     ("Range", 44),
@@ -204,6 +205,8 @@ def _write_case(book: Workbook, result: CaseResult, written: str) -> None:
         line(name, text)
     lines("About the input", (*result.input.notes, *result.input.remarks))
     row += 1
+    if any(m.accuracy is not None for m in result.measurements):
+        line("± of voxels and slices", f"{GRID_SHARE[0].upper()}{GRID_SHARE[1:]}.")
     lines("Sources of ranges", (f"{r.short}: {r.source}" for r in sources_of(result.measurements, result.references)))
     row += 1
     _put(sheet, row, 1, "Colours").font = Font(name=_FACE, bold=True)
@@ -251,17 +254,17 @@ def _write_structure(sheet: Worksheet, rows: Sequence[Measurement], result: Case
     for row, m in enumerate(rows, 2):
         found = standing(m, result.references)
         words, kind = state(m, found.place if found else "")
-        cells = (m.level, m.side.value if m.side else "", m.name, m.method, m.value, unit(m.unit), m.lower, m.upper)
+        cells = (m.level, m.side.value if m.side else "", m.name, m.method, m.value, unit(m.unit))
         ranked = (found.z, found.percentile) if found else (None, None)
-        more = (words, m.grade, m.reference, *ranked, m.flag, m.source, m.automatic)
+        more = (m.lower, m.upper, m.accuracy, words, m.grade, m.reference, *ranked, m.flag, m.source, m.automatic)
         for column, value in enumerate((*cells, *more), 1):
             cell = _put(sheet, row, column, float(value) if isinstance(value, float | int) else value)
-            if column in (5, 7, 8, 16):
+            if column in (5, 7, 8, 9, 17):
                 cell.number_format = _FORMATS.get(m.unit, "0.00")
-            elif column in (12, 13):
-                cell.number_format = "0.0" if column == 12 else "0"
+            elif column in (13, 14):
+                cell.number_format = "0.0" if column == 13 else "0"
         if kind:
-            _paint(sheet[row][:9], _FILLS[kind])
+            _paint(sheet[row][:10], _FILLS[kind])
     _finish(sheet, len(_COLUMNS))
 
 

@@ -173,7 +173,7 @@ def table_under_new_names(before: State, after: State, fresh: list[Measurement])
                 rows.append(replace(m, lower=original.lower, upper=original.upper, spread=original.spread))
             else:
                 automatic[m.key] = _moved(original, mapping) if m.key in old else original
-                rows.append(replace(m, source="corrected", automatic=original.value))
+                rows.append(replace(m, source="corrected", automatic=original.value, accuracy=None))
             continue
         if was is None:
             rows.append(m)
@@ -187,7 +187,7 @@ def table_under_new_names(before: State, after: State, fresh: list[Measurement])
         if was.source == "corrected":
             rows.append(replace(_moved(was, mapping), flag=was.flag if was.value is None else m.flag))
         else:
-            rows.append(replace(m, source="corrected", automatic=original.value))
+            rows.append(replace(m, source="corrected", automatic=original.value, accuracy=None))
         if was.key in before.by_hand:
             hand.add(m.key)
     rows = [_with_remarks(m, old.get(m.key), after.result.cross_check) for m in rows]

@@ -73,6 +73,11 @@ def measurement_columns(measurements: Sequence[Measurement], markups: Mapping[st
         column("grade", "grade by a published cut-off, with its source", (m.grade for m in measurements)),
         column("source", "automatic or corrected", (m.source for m in measurements)),
         column("automatic", "value before a correction, in the unit of its row", (m.automatic for m in measurements)),
+        column(
+            "accuracy",
+            "± that voxels and slices alone leave the value, in the unit of its row; lower and upper hold it already",
+            (m.accuracy for m in measurements),
+        ),
         column("markup", "name of the markup that shows it", (markups.get(m.key, "") for m in measurements)),
     ]
 

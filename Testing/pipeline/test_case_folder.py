@@ -101,7 +101,7 @@ def test_tables_say_the_same(case: tuple[CaseResult, Path]) -> None:
         rows = list(csv.DictReader(file))
     assert list(rows[0]) == [
         *("structure", "level", "side", "measurement", "method", "value"),
-        *("unit", "lower", "upper", "reference", "flag", "source", "grade", "automatic"),
+        *("unit", "lower", "upper", "reference", "flag", "source", "grade", "automatic", "accuracy"),
     ]
     entries = json.loads((folder / "measurements.json").read_text(encoding="utf-8"))["measurements"]
     assert len(rows) == len(entries) == len(result.measurements)

@@ -82,7 +82,7 @@ def _measurements() -> tuple[Measurement, ...]:
         level, z = f"{name}-{below}", DISC_Z[name]
         ends = lps_to_ras(np.array([[0.0, 0.0, z + 5], [0.0, 0.0, z - 5]]))
         line = Geometry.of("line", ends)
-        rows.append(Measurement(Structure.DISC, level, None, "height", "Fyllos", 10.0, "mm", 9.2, 10.9))
+        rows.append(Measurement(Structure.DISC, level, None, "height", "Fyllos", 10.0, "mm", 9.2, 10.9, accuracy=0.24))
         rows.append(
             Measurement(Structure.DISC, level, None, "middle height", "mid-sagittal", 10.0, "mm", geometry=line)
         )

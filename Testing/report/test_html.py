@@ -225,6 +225,13 @@ class TestContent:
         for words in ("Fyllos", "perpendicular", "narrowest"):
             assert words in levels
 
+    def test_what_the_grid_leaves_uncertain_stands_beside_the_interval(self, page):
+        assert "voxels and slices alone: ±0.2 mm (part of the interval)" in page.source
+        everything = page.source.split('<h2 id="all"')[1].split("</table>")[0]
+        assert everything.count("9.2–10.9</td><td>±0.2</td>") == everything.count("9.2–10.9")
+        assert "the two are not to be added" in everything
+        assert "±0.0" not in everything
+
     def test_unnamed_levels_are_announced(self, page, empty_page):
         assert "The levels are not named." in empty_page.text
         assert "The levels are not named." not in page.text

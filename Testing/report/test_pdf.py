@@ -104,6 +104,11 @@ def test_signs_that_few_fonts_have_come_out(page):
     assert all(sign in text for sign in ("⚑", "mm²", "–"))
 
 
+def test_what_the_grid_leaves_uncertain_is_told_by_column(page, empty_page):
+    assert "Voxels and slices alone leave (intervals hold it already): Disc height ±0.2 mm." in text_of(page)
+    assert "Voxels and slices" not in text_of(empty_page)
+
+
 def test_verdicts_are_told_by_colour_and_word(make_case, page, empty_page, tmp_path):
     passed = write(make_case(verdict=Verdict.PASS, reasons=()), tmp_path)
     for path, word, colour in (

@@ -27,7 +27,7 @@ def ranged(case, *more: Measurement):
 @pytest.fixture(scope="module")
 def book(make_case, tmp_path_factory):
     path = tmp_path_factory.mktemp("workbook") / "measurements.xlsx"
-    sac = Measurement(Structure.CANAL, "L4-L5", None, "area", PERPENDICULAR, 40.0, "mm2", 35.0, 48.0)
+    sac = Measurement(Structure.CANAL, "L4-L5", None, "area", PERPENDICULAR, 40.0, "mm2", 35.0, 48.0, accuracy=2.25)
     corrected = Measurement(
         Structure.DISC, "L4-L5", None, "height", "Dabbs", 8.0, "mm", source="corrected", automatic=7.0
     )
@@ -60,6 +60,7 @@ def test_every_measurement_is_on_the_sheet_of_its_structure(book):
             assert row["Side"] == (m.side.value if m.side else None) or not m.side
             assert row["Value"] == (pytest.approx(m.value) if m.value is not None else None)
             assert (row["Interval from"], row["Interval to"]) == (m.lower, m.upper)
+            assert row["± of voxels and slices"] == m.accuracy
             assert (row["Grade"] or "", row["Range"] or "", row["Note"] or "") == (m.grade, m.reference, m.flag)
 
 
@@ -76,7 +77,7 @@ def test_what_a_colour_says_is_said_in_words(book):
     (disc,) = [r for r in table(book[1]["Discs"]) if r["Method"] == "Dabbs"]
     assert (disc["State"], disc["Source"], disc["Automatic value"]) == ("corrected by hand", "corrected", 7.0)
     sheet = book[1]["Foramina"]
-    painted = {row[8].value: row[4].fill.start_color.rgb for row in sheet.iter_rows(min_row=2)}
+    painted = {row[9].value: row[4].fill.start_color.rgb for row in sheet.iter_rows(min_row=2)}
     assert len({painted[words] for words in ("not measured", "doubtful")}) == 2
 
 
@@ -110,7 +111,7 @@ def test_the_first_sheet_says_what_to_know_first(book):
     assert rows["Report written"] == "2025-05-04 13:30 UTC"
     assert rows["Sources of ranges"]
     everything = " ".join(str(text) for _, text in book[1]["Case"].iter_rows(values_only=True, max_col=2))
-    for words in ("Schönström 1988", "Lim 2017", "not a medical device", "L5-S1 dural sac: fail"):
+    for words in ("Schönström 1988", "Lim 2017", "not a medical device", "L5-S1 dural sac: fail", "slices alone leave"):
         assert words in everything
 
 

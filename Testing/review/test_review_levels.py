@@ -67,6 +67,7 @@ def test_rows_keep_their_numbers_and_sides_under_new_names(renamed):
         # S1 is measured by rules of its own: what is beside it may get another value, and says so.
         if "S1" in m.level.split("-"):
             assert moved.source == "automatic" or moved.automatic == m.value
+            assert moved.source == "automatic" or moved.accuracy is None
         elif m.value is not None:
             assert moved.value == pytest.approx(m.value, rel=1e-6), m.key
             assert moved.source == "automatic"
@@ -111,6 +112,9 @@ def test_there_and_back_is_as_before(renamed):
     assert {(m.key, m.value, m.source) for m in review.measurements} == {
         (m.key, m.value, m.source) for m in before.measurements
     }
+    known = {m.key: m.accuracy for m in before.measurements}
+    for m in review.measurements:
+        assert m.accuracy == (pytest.approx(known[m.key]) if known[m.key] is not None else None), m.key
 
 
 def test_undo_restores_every_name(renamed):

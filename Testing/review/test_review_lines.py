@@ -32,12 +32,14 @@ def by_key(rows):
 
 def test_the_row_takes_the_length_of_its_line_and_keeps_the_automatic_value(review):
     before = review.row(ANTERIOR)
+    assert before.accuracy is not None
     changed = by_key(review.move(ANTERIOR, stretched(points_of(review, ANTERIOR), 1.25)))
     row = changed[ANTERIOR]
     assert row.value == pytest.approx(1.25 * before.value, rel=1e-9)
     assert (row.source, row.automatic) == ("corrected", before.value)
     assert row.lower is None
     assert row.upper is None
+    assert row.accuracy is None
     assert review.changed
 
 

@@ -79,7 +79,7 @@ def _measurements(grid: Grid, names: tuple[str, str, str]) -> tuple[Measurement,
     canal, nf = Structure.CANAL, Structure.FORAMEN
     return (
         Measurement(Structure.DISC, disc, None, "height", "Hurxthal", _length(line), "mm", 8.1, 9.9, "Fyllos 2023",
-                    geometry=Geometry.of("line", line)),
+                    accuracy=0.21, geometry=Geometry.of("line", line)),
         Measurement(Structure.DISC, low_disc, None, "height", "Hurxthal", _length(low_line), "mm",
                     geometry=Geometry.of("line", low_line)),
         Measurement(Structure.DISC, disc, None, "volume", "occupancy", 4321.5, "mm3"),

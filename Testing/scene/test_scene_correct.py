@@ -154,7 +154,8 @@ def corrected(result, key, points):
             return m
         geometry = Geometry.of(m.geometry.kind, points)
         value = geometry.size(m.unit)
-        return replace(m, value=value, automatic=m.value, source="corrected", lower=None, upper=None, geometry=geometry)
+        row = replace(m, value=value, automatic=m.value, source="corrected", lower=None, upper=None, accuracy=None)
+        return replace(row, geometry=geometry)
 
     return replace(result, measurements=tuple(map(moved, result.measurements)))
 
@@ -182,6 +183,7 @@ def test_the_scene_follows_a_correction_in_the_same_nodes(one_case):
         assert column(host.scene, nodes, "measurements", "automatic")[row] == pytest.approx(
             result.measurements[row].value
         )
+        assert np.isnan(column(host.scene, nodes, "measurements", "accuracy")[row])
         node = host.scene.GetNodeByID(nodes.markups[key])
         assert points_of(node) == pytest.approx(points)
         assert "corrected, automatic value" in node.GetDescription()

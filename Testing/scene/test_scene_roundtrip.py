@@ -160,6 +160,9 @@ def test_table_of_measurements_has_every_row_and_absent_values_are_not_numbers(o
     assert _cells(table, "unit") == [m.unit for m in result.measurements]
     for m, text in zip(result.measurements, _cells(table, "value"), strict=True):
         assert (np.isnan(float(text))) if m.value is None else float(text) == pytest.approx(m.value, rel=1e-5)
+    accuracies = [float(text) for text in _cells(table, "accuracy")]
+    assert accuracies[0] == pytest.approx(0.21)
+    assert all(np.isnan(accuracies[1:]))
     markups = _cells(table, "markup")
     assert markups[5] == markups[4] == "canal_L4-L5_area_perpendicular"
     assert markups[6] == ""
