@@ -2,7 +2,8 @@
 
 Sections lie 2 mm apart and at the middle plane of every disc and body. A section is doubtful where it is less than
 half as large as the sac 8 to 30 mm above and below it, or as the sections of the neighbouring levels: severe stenosis,
-or a sac of which not all was recognised; and where its outline is ragged.
+or a sac of which not all was recognised; and where its outline is ragged. At the upper end, where nothing lies above to
+compare with, a section of less than half the size of what lies below is one that the view may not hold whole.
 """
 
 from __future__ import annotations
@@ -22,9 +23,10 @@ from .landmarks import Landmarks
 from .rows import CUT, NOT_SEEN, RAGGED, length, solid
 from .section import Ends, Field, Plane, Section, cut
 
-__all__ = ["NARROW", "CanalCurve", "Place"]
+__all__ = ["NARROW", "TAPERED", "CanalCurve", "Place"]
 
 NARROW = "less than half as large as above and below: severe stenosis, or not all of the sac was recognised"
+TAPERED = "at the upper end of the sac in view and less than half as large as below: perhaps not all of it is seen"
 _NARROW_SHARE = 0.5
 _NARROW_REACH = (8.0, 30.0)
 """Millimetres along the sac between a section and those that it is compared with."""
@@ -127,9 +129,15 @@ class CanalCurve:
         return min((p for p in self.places if p.level), key=lambda p: abs(p.distance - place.distance)).level
 
     def smallest(self, name: str) -> Place | None:
-        """Where the sac is smallest between its upper end and the lowest disc; None where no level is seen."""
+        """Where the sac is smallest between the highest and the lowest level seen; None where there is none.
+
+        Above the highest level the sac leaves the view or thins out at its end, which is no stenosis.
+        """
         levels = [p for p in self.places if p.level and not _sacral(p.level)]
-        inner = [p for p in self.places if p.whole and levels and _END <= p.distance <= levels[-1].distance]
+        if not levels:
+            return None
+        first, last = max(levels[0].distance, _END), levels[-1].distance
+        inner = [p for p in self.places if p.whole and first <= p.distance <= last and TAPERED not in p.doubts]
         return min(inner, key=lambda p: p.value(name), default=None)
 
     @property
@@ -200,5 +208,9 @@ def _judged(places: Sequence[Place]) -> list[Place]:
             m = levels.index(n)
             beside = [area[levels[k]] for k in (m - 1, m + 1) if 0 <= k < len(levels)]
             narrow = narrow or (len(beside) == 2 and area[n] < _NARROW_SHARE * min(beside))
-        out.append(replace(place, doubts=(*notes, *([NARROW] if narrow else []))))
+        if narrow:
+            notes.append(NARROW)
+        elif not len(above) and len(below) and area[n] < _NARROW_SHARE * np.median(below):
+            notes.append(TAPERED)
+        out.append(replace(place, doubts=tuple(notes)))
     return out

@@ -36,8 +36,13 @@ _FEWEST_PEOPLE = 3
 """People who must have shown a level for an interval to be as narrow there as elsewhere."""
 _BEYOND = 2.0
 """Times the largest spread of the calibration beyond which an interval is refused."""
-_WHOLE = ("mm", "mm2", "mm3", "%")
-"""Units of what cannot be negative."""
+_WHOLE = ("mm", "mm2", "mm3", "%", "1")
+"""Units of what cannot be negative …"""
+_SIGNED = (
+    *("slip", "slip ratio", "anterior bulge", "posterior bulge"),
+    *("compression ratio", "deformity", "area asymmetry", "height asymmetry"),
+)
+"""… but for these."""
 
 RowKey = tuple[Structure, str, str, str, str]
 
@@ -155,7 +160,7 @@ class _Bounds:
 
 def _bounds(row: Measurement, value: float, rule: IntervalRule, distance: float) -> _Bounds:
     # A perfect mask on this grid is not exact either; labels of the calibration share the grid and do not tell.
-    spread, unit, accuracy = row.spread, row.unit, row.accuracy or 0.0
+    spread, accuracy = row.spread, row.accuracy or 0.0
     if distance > FOREIGN:
         return _Bounds(None, None, "no interval: the image is unlike those of the calibration")
     if spread is None:
@@ -164,7 +169,7 @@ def _bounds(row: Measurement, value: float, rule: IntervalRule, distance: float)
         return _Bounds(None, None, "no interval: members differ more than in any calibration case")
     scale = (rule.floor + spread) * max(distance, USUAL) * rule.widening(row.level)
     lower, upper = value - math.hypot(rule.lower * scale, accuracy), value + math.hypot(rule.upper * scale, accuracy)
-    return _Bounds(max(lower, 0.0) if unit in _WHOLE else lower, upper)
+    return _Bounds(max(lower, 0.0) if row.unit in _WHOLE and row.name not in _SIGNED else lower, upper)
 
 
 def add_intervals(

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from SpineQuantLib.anatomy.structures import Side
+from SpineQuantLib.anatomy.labels import CANAL_VALUE
+from SpineQuantLib.anatomy.structures import Side, Structure
 from SpineQuantLib.case.grid import to_reading_order
 from SpineQuantLib.case.result import Contrast
 from SpineQuantLib.measure.spine import measure_spine_and_canal
@@ -76,6 +77,27 @@ def test_the_narrow_section_says_so_in_its_own_rows_and_in_the_profile(sick):
     assert smallest.value == pytest.approx(min(above), rel=1e-6)
     assert [level for level, _ in profile.levels][-2:] == ["L5-S1", "S1"]
     assert any("less than half" in s.flag for s in profile.sections if s.level == "L2-L3")
+
+
+def test_a_sac_that_is_cut_short_above_says_so_and_is_not_the_smallest_there(sick):
+    _, _, profile = sick
+    assert not any("upper end" in section.flag for section in profile.sections)
+    spine = make_phantom(PhantomSpec(size=(26, 220, 160), spacing=(3.0, 1.0, 1.0))).spine()
+    whole, _ = measure_spine_and_canal(spine)
+    top = int(np.flatnonzero((spine.labels == CANAL_VALUE).any(axis=(0, 2)))[0])
+    # What a sac looks like that leaves the slices: half of its slices, and then a quarter.
+    seen = np.flatnonzero((spine.labels[:, top : top + 14] == CANAL_VALUE).any(axis=(1, 2)))
+    for rows_gone, slices in ((10, seen[3:]), (5, seen[2:])):
+        gone = np.ix_(slices, range(top, top + rows_gone), range(spine.grid.shape[2]))
+        spine.labels[gone] = np.where(spine.labels[gone] == CANAL_VALUE, 0, spine.labels[gone])
+        spine.occupancy[Structure.CANAL][gone] = 0.0
+    found, cut = measure_spine_and_canal(spine)
+    tapered = [s for s in cut.sections if "upper end of the sac in view" in s.flag]
+    before, after = (next(row for row in rows if row.name == "smallest area") for rows in (whole, found))
+    assert tapered
+    assert min(s.area for s in tapered) < after.value
+    assert after.level == before.level
+    assert after.value == pytest.approx(before.value, rel=0.02)
 
 
 def test_a_bulge_is_found_behind_its_disc_and_on_both_sides(sick):

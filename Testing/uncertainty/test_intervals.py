@@ -114,6 +114,23 @@ def test_lengths_are_not_negative_and_angles_may_be():
     assert row.lower == pytest.approx(-1.6)
 
 
+@pytest.mark.parametrize(
+    ("structure", "name", "method", "unit"),
+    [
+        (Structure.SPINE, "slip", "posterior corners, supine", "mm"),
+        (Structure.DISC, "posterior bulge", "corner line", "mm"),
+        (Structure.CANAL, "compression ratio", "area against mid-bodies", "%"),
+        (Structure.VERTEBRA, "deformity", "Genant wedge", "%"),
+        (Structure.FORAMEN, "height asymmetry", "left less right over mean", "%"),
+    ],
+)
+def test_what_may_be_negative_lies_inside_its_interval(structure, name, method, unit):
+    row = Measurement(structure, "L4-L5", None, name, method, -1.2, unit)
+    calibration = Calibration("x", intervals={Calibration.rule_key(structure, name, method): RULE})
+    (found,) = add_intervals([row], {row_key(row): 0.5}, calibration)
+    assert (found.lower, found.upper) == (pytest.approx(-3.2), pytest.approx(0.8))
+
+
 def test_without_a_rule_or_a_value_there_is_no_interval():
     other = replace(ROW, method="Hurxthal")
     absent = replace(ROW, value=None, flag="not seen")
