@@ -162,10 +162,11 @@ def fill_table(node: Any, columns: Sequence[Column]) -> None:
     modified = node.StartModify()
     node.RemoveAllColumns()
     for column in columns:
-        array = vtk.vtkDoubleArray() if column.is_numeric else vtk.vtkStringArray()
+        numeric = column.is_numeric
+        array = vtk.vtkDoubleArray() if numeric else vtk.vtkStringArray()
         array.SetName(column.name)
         for value in column.values:
-            array.InsertNextValue(float("nan") if column.is_numeric and value is None else value)
+            array.InsertNextValue(float("nan") if numeric and value is None else value)
         node.AddColumn(array)
         node.SetColumnDescription(column.name, column.description)
         node.SetColumnUnitLabel(column.name, column.unit)
