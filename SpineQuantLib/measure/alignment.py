@@ -100,8 +100,9 @@ def _end(landmarks: Landmarks, name: str, which: int) -> _End | str:
 
 
 def _doubts(landmarks: Landmarks, *names: str) -> list[str]:
-    fields = [landmarks.fields[name] for name in names]
-    cut = [CUT] if any(f is not None and f.touches_edge((0,)) for f in fields) else []
+    fields, frames = [landmarks.fields[name] for name in names], [landmarks.frame(name) for name in names]
+    beside = [f.cut_beside(at.centre) for f, at in zip(fields, frames, strict=True) if f is not None and at is not None]
+    cut = [CUT] if any(beside) else []
     return [*cut, *few_slices(*fields)]
 
 

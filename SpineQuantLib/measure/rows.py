@@ -133,7 +133,7 @@ class Subject:
 
 def doubts(field: Field, section: Section) -> list[str]:
     """Reasons to doubt what is read from a sagittal section of an object, whose plane has the axes anterior and up."""
-    found = [CUT] if field.touches_edge((0,)) else []
+    found = [CUT] if field.cut_beside(section.plane.origin) else []
     if not solid(section):
         found.append(RAGGED)
     return found

@@ -33,6 +33,7 @@ _FAINT = 0.05
 _OVERSAMPLING = 3.0
 _MAX_SAMPLES = 500
 _CHORDS = 81
+_BESIDE = 15.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,6 +118,11 @@ class Field:
         """Reads the occupancy between voxels."""
         return Sampler(self.occupancy, self.grid)
 
+    @cached_property
+    def _sections(self) -> dict[bytes, Section | None]:
+        """Sections that were cut before: a field never changes, so neither do they."""
+        return {}
+
     @property
     def thick(self) -> bool:
         """Whether slices are thick against their pixels."""
@@ -142,6 +148,16 @@ class Field:
         """Whether the object reaches the first or last voxel of the volume along one of the array axes."""
         index = np.argwhere(self.occupancy >= BORDER) + np.array(self.start)
         return any(bool(((index[:, a] == 0) | (index[:, a] == self.volume[a] - 1)).any()) for a in axes)
+
+    def cut_beside(self, lps: np.ndarray) -> bool:
+        """Whether the view cuts the object sideways and ends within 15 mm of a point of its mid-sagittal plane.
+
+        Farther away a cut takes the flanks alone: the plane, which goes through the middle of the sac then, is whole.
+        """
+        if not self.touches_edge((0,)):
+            return False
+        k = self.grid.to_index(lps)[0] + self.start[0]
+        return bool(min(k, self.volume[0] - 1 - k) * self.spacing[0] < _BESIDE)
 
 
 def _largest_piece(occupancy: np.ndarray) -> np.ndarray:
@@ -323,6 +339,13 @@ def cut(field: Field, plane: Plane, *, reach: float | None = None) -> Section | 
     Section or None
         None where the plane misses the object.
     """
+    key = np.concatenate([plane.origin, plane.u, plane.v, [np.nan if reach is None else reach]]).tobytes()
+    if key not in field._sections:
+        field._sections[key] = _cut(field, plane, reach)
+    return field._sections[key]
+
+
+def _cut(field: Field, plane: Plane, reach: float | None) -> Section | None:
     height = (field.points - plane.origin) @ plane.normal
     near = field.points[np.abs(height) <= np.linalg.norm(field.spacing)] - plane.origin
     near = near @ np.stack([plane.u, plane.v]).T
