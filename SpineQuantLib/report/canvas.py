@@ -27,7 +27,7 @@ Style = str | tuple[int, tuple[int, ...]]
 DPI = 100
 _GAP = 6
 _STRIP = 22
-_NARROWEST = 170
+_NARROWEST = 186
 """Pixels that a column has at least, for the title above it."""
 _END_STROKE = 1.2
 _BACKGROUND = "#0b0d10"
@@ -210,7 +210,8 @@ class Canvas:
                 )
             )
             self.panels.append(Panel(axes, view, box))
-            self._title(title, left, top)
+            # A title has the room that every column has at least, which a narrow panel stands in the middle of.
+            self._title(title, left - max(_NARROWEST - box.width * scale, 0) / 2, top)
 
     def _title(self, title: str, left: float, top: float) -> None:
         """Words above a panel."""

@@ -42,7 +42,7 @@ _COLUMNS = (
     ("Unit", 7),
     ("Interval from", 13),
     ("Interval to", 11),
-    ("± of voxels and slices", 14),
+    ("± of voxels and slices", 16),
     ("State", 24),
     ("Grade", 34),
     ("Range", 44),

@@ -29,7 +29,7 @@ def contradiction(reading: DirectReading) -> str:
         return ""
     return (
         f"measured {reading.mask:.1f} mm in the mask, {reading.direct:.1f} mm read from the image directly "
-        f"({reading.name}); one of the two is probably wrong"
+        f"({reading.name}): one of the two is probably wrong"
     )
 
 
