@@ -164,6 +164,16 @@ class TestScale:
             assert frame.width / panel.box.width == pytest.approx(3.0, rel=0.01)
             assert frame.height / panel.box.height == pytest.approx(3.0, rel=0.01)
 
+    def test_titles_of_narrow_panels_lie_inside_the_picture_and_apart(self):
+        view = sagittal(grid_of(), 8)
+        words = "Across the sac, as measured"
+        canvas = Canvas([(view, Box(0, 40, 0, 40)), (view, Box(5, 25, 10, 40))], 3.0, 2, [words, words])
+        canvas.figure.canvas.draw()
+        first, second = sorted((text.get_window_extent() for text in canvas.figure.texts), key=lambda box: box.x0)
+        assert first.x0 >= 0
+        assert first.x1 < second.x0
+        assert second.x1 <= canvas.width
+
 
 class TestBorders:
     @settings(max_examples=20, deadline=None)
