@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -18,6 +19,22 @@ from .section import Field, Plane, Section, cut
 __all__ = ["Landmarks"]
 
 _ARRAY_SIDEWAYS = (0,)
+_Estimate = tuple[Field, tuple[object, ...], Frame]
+"""A frame with the field and everything else that it was estimated from."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Known:
+    """What landmarks leave to those of the same spine after an edit; not the landmarks, which would keep their own."""
+
+    fields: dict[str, Field | None]
+    sac: Field | None
+    centre_line: CentreLine | None
+    estimates: dict[str, _Estimate]
+
+    @classmethod
+    def of(cls, landmarks: Landmarks) -> _Known:
+        return cls(landmarks.fields, landmarks.sac, landmarks.centre_line, landmarks._estimates)
 
 
 class Landmarks:
@@ -33,11 +50,15 @@ class Landmarks:
     planes : Landmarks, optional
         Of another segmentation of the same spine with the same names: its frames and its centre line are taken, so
         that both are measured in the same planes. Endplates and corners remain the spine's own.
+    known : Landmarks, optional
+        Of the same spine before an edit. What comes out exactly as it was there is taken over and not worked out again.
     """
 
-    def __init__(self, spine: NamedSpine, planes: Landmarks | None = None) -> None:
+    def __init__(self, spine: NamedSpine, planes: Landmarks | None = None, *, known: Landmarks | None = None) -> None:
         self.spine = spine
         self._planes = planes
+        self._known = _Known.of(known) if known is not None and known.spine.grid is spine.grid else None
+        self._estimates: dict[str, _Estimate] = {}
         names: list[str] = []
         values: list[int] = []
         for n, vertebra in enumerate(spine.vertebrae):
@@ -57,12 +78,13 @@ class Landmarks:
     @cached_property
     def fields(self) -> dict[str, Field | None]:
         """Soft mask of each body and disc by its name; None where it is not seen."""
-        return {name: Field.of(self.spine, value) for name, value in self._values.items()}
+        before = self._known.fields if self._known is not None else {}
+        return {name: _unless_same(Field.of(self.spine, v), before.get(name)) for name, v in self._values.items()}
 
     @cached_property
     def sac(self) -> Field | None:
         """Soft mask of the dural sac."""
-        return Field.of(self.spine, CANAL_VALUE, whole=True)
+        return _unless_same(Field.of(self.spine, CANAL_VALUE, whole=True), self._known and self._known.sac)
 
     @cached_property
     def cord(self) -> Field | None:
@@ -75,6 +97,8 @@ class Landmarks:
         if self.sac is None or not self.sac.solid:
             return None
         theirs = self._planes.centre_line if self._planes is not None else None
+        if theirs is None and self._known is not None and self.sac is self._known.sac:
+            theirs = self._known.centre_line
         return theirs if theirs is not None else trace(self.sac)
 
     def seen(self, name: str) -> bool:
@@ -188,15 +212,23 @@ class Landmarks:
             behind = crossing[0] if crossing else None
         disc = self.column[self.column.index(name) - 1] if name == "S1" and name != self.column[0] else ""
         above = self.frame(disc) if disc else None
-        return frames.estimate(
-            field,
-            # The sacrum turns away from the column: the disc on it tells better where its endplate looks.
-            above.up if above is not None else self._up_hint(name),
-            flat="-" in name,
-            behind=behind,
-            cut_sideways=field.touches_edge(_ARRAY_SIDEWAYS),
-            upper_counts=name == "S1",
-        )
+        # The sacrum turns away from the column: the disc on it tells better where its endplate looks.
+        up = above.up if above is not None else self._up_hint(name)
+        basis = (up.tobytes(), behind.tobytes() if behind is not None else None, name)
+        before = self._known.estimates.get(name) if self._known is not None else None
+        if before is not None and before[0] is field and before[1] == basis:
+            frame = before[2]
+        else:
+            frame = frames.estimate(
+                field,
+                up,
+                flat="-" in name,
+                behind=behind,
+                cut_sideways=field.touches_edge(_ARRAY_SIDEWAYS),
+                upper_counts=name == "S1",
+            )
+        self._estimates[name] = field, basis, frame
+        return frame
 
     def _up_hint(self, name: str) -> np.ndarray:
         """Unit vector along the column at one of its objects, from its neighbours' centroids."""
@@ -214,3 +246,10 @@ class Landmarks:
         if self.centre_line is not None and field is not None:
             return self.centre_line.nearest(field.centroid)[1]
         return frames.SUPERIOR
+
+
+def _unless_same(field: Field | None, before: Field | None) -> Field | None:
+    """A field; that of before, with all that was cut from it, where it is the same."""
+    if field is None or before is None or (field.start, field.volume) != (before.start, before.volume):
+        return field
+    return before if np.array_equal(field.occupancy, before.occupancy) else field

@@ -38,6 +38,7 @@ def measure_spine(
     contrast: Contrast = Contrast.UNKNOWN,
     *,
     wanted: Wanted | None = None,
+    landmarks: Landmarks | None = None,
 ) -> list[Measurement]:
     """Measure discs, dural sac, foramina, vertebral bodies and alignment of a spine.
 
@@ -56,6 +57,8 @@ def measure_spine(
     wanted : callable, optional
         Told a structure and a level (``L4-L5``, ``L4``, or empty for what spans the spine), whether to measure it;
         after a correction only what depends on it is measured anew. Everything by default.
+    landmarks : Landmarks, optional
+        Those of the same spine, where the caller has a use for them later.
 
     Returns
     -------
@@ -68,7 +71,7 @@ def measure_spine(
     ValueError
         If the image does not lie on the spine's grid.
     """
-    landmarks = Landmarks(spine)
+    landmarks = landmarks or Landmarks(spine)
     curve = CanalCurve(landmarks)
     rows = _rows(landmarks, curve, SignalReader(landmarks, image, contrast), wanted or _everything)
     return with_accuracy(rows, landmarks)

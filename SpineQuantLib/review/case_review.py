@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import SimpleITK as sitk
 
+from ..anatomy.structures import Structure
 from ..case.correction import Acceptance, Edit
 from ..case.errors import InputError
 from ..case.folder import mend_case_folder
@@ -20,6 +21,7 @@ from ..case.opinion import Score
 from ..case.progress import ProgressEvent
 from ..case.record import read_record
 from ..case.result import CaseResult
+from ..measure.landmarks import Landmarks
 from ..report.ranges import with_ranges
 from .accepting import Signed, stamp, write_signed
 from .levels import renamed_state, table_under_new_names
@@ -60,6 +62,7 @@ class CaseReview:
         self._now = 0
         self._saved = opened.state
         self._began = self._last = time.monotonic()
+        self._landmarks: Landmarks | None = None
 
     @classmethod
     def open(cls, folder: Path) -> CaseReview:
@@ -214,11 +217,25 @@ class CaseReview:
             return ()
         assessment = reassessed(before.result.assessment, spine, edited)
         changed = replace(before, result=replace(before.result, spine=edited, assessment=assessment))
-        after = remeasured(before, changed, Touched(edited, values))
+        landmarks = Landmarks(edited, known=self._landmarks)
+        after = remeasured(before, changed, Touched(edited, values), landmarks)
+        self._landmarks = landmarks
         names = ", ".join(edited.label(value).name for value in values)
         return self._edit(
             after, "mask", f"mask of {names} edited", voxels_of(spine, values), lambda _: voxels_of(edited, values)
         )
+
+    @property
+    def prepared(self) -> bool:
+        """Whether what most edits of a mask lean on is measured."""
+        return self._landmarks is not None
+
+    def prepare(self) -> None:
+        """Measure what most edits of a mask lean on, for the first one to take no longer than those after it."""
+        if not self.prepared:
+            landmarks = Landmarks(self.result.spine)
+            measure(self.result, lambda structure, _level: structure is Structure.CANAL, landmarks)
+            self._landmarks = landmarks
 
     def rename(self, lowest_disc: str, *, s1_becomes_lumbar: bool = False) -> tuple[Measurement, ...]:
         """Rename all levels at once.

@@ -10,6 +10,7 @@ from ..anatomy.levels import split_level
 from ..anatomy.structures import Structure
 from ..case.measurement import Measurement
 from ..case.spine import NamedSpine
+from ..measure.landmarks import Landmarks
 from .lines import follow
 from .measuring import measure, measure_with_sac
 from .rows import corrected
@@ -63,7 +64,7 @@ class Touched:
         return (row.structure, row.level, row.side) in self.objects
 
 
-def remeasured(before: State, after: State, touched: Touched) -> State:
+def remeasured(before: State, after: State, touched: Touched, landmarks: Landmarks | None = None) -> State:
     """Rows after an edit of the mask.
 
     A line that a reader placed stays, unless the object itself was edited after that.
@@ -76,16 +77,18 @@ def remeasured(before: State, after: State, touched: Touched) -> State:
         With the edited spine and the rows of before.
     touched : Touched
         What depends on the edit.
+    landmarks : Landmarks, optional
+        Of the edited spine.
     """
     rows = after.rows
     hand = set(after.by_hand)
     automatic = dict(after.automatic)
     single = single_rows(rows.values())
     if touched.sac:
-        measured, profile = measure_with_sac(after.result, touched.depends)
+        measured, profile = measure_with_sac(after.result, touched.depends, landmarks)
         after = replace(after, result=replace(after.result, canal_profile=profile))
     else:
-        measured = measure(after.result, touched.depends)
+        measured = measure(after.result, touched.depends, landmarks)
     for fresh in measured:
         own = touched.itself(fresh)
         key = fresh.key

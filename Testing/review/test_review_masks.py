@@ -10,8 +10,10 @@ from SpineQuantLib.anatomy.labels import CANAL_VALUE, disc_value, foramen_value
 from SpineQuantLib.anatomy.levels import vertebra_value
 from SpineQuantLib.anatomy.structures import Side, Structure
 from SpineQuantLib.case.errors import InputError
+from SpineQuantLib.measure.landmarks import Landmarks
 from SpineQuantLib.review.case_review import CaseReview
 from SpineQuantLib.review.masks import edited_spine
+from SpineQuantLib.review.measuring import measure_with_sac
 
 DISC = disc_value("L4")
 VOLUME = "disc_L4-L5_volume_soft-voxels"
@@ -186,3 +188,37 @@ def test_what_cannot_be_right_is_refused_whole(review, spoil, says):
         review.edit_mask(spoil(labels_of(review)))
     assert review.measurements == before
     assert not review.can_undo
+
+
+def test_what_is_taken_over_from_before_an_edit_changes_no_value(review):
+    """Object after object loses some voxels or gets them back: each time all rows are those of a fresh measuring."""
+    whole = labels_of(review)
+    review.prepare()
+    assert review.prepared
+    random = np.random.default_rng(7)
+    for value in (DISC, vertebra_value("L4"), CANAL_VALUE, None):
+        labels = whole if value is None else labels_of(review)
+        for voxel in random.choice(np.argwhere(labels == value), 3) if value is not None else ():
+            labels[tuple(voxel)] = 0
+        review.edit_mask(labels)
+        result = review.result
+        quick = measure_with_sac(result, everything, Landmarks(result.spine, known=review._landmarks))
+        assert quick == measure_with_sac(result, everything)
+
+
+def test_only_what_an_edit_touched_is_worked_out_again(review):
+    review.prepare()
+    before = review._landmarks
+    labels = labels_of(review)
+    labels[tuple(np.argwhere(labels == DISC)[0])] = 0
+    review.edit_mask(labels)
+    after = review._landmarks
+    assert after.sac is before.sac
+    assert after.centre_line is before.centre_line
+    assert {name for name in after.column if after.fields[name] is not before.fields[name]} == {"L4-L5"}
+    assert after.frame(after.column[0]) is before.frame(after.column[0])
+    assert after.frame("L4-L5") is not before.frame("L4-L5")
+
+
+def everything(_structure: Structure, _level: str) -> bool:
+    return True
