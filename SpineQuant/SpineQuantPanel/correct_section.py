@@ -111,10 +111,10 @@ class CorrectSection:
 
     def _history(self) -> list[str]:
         """What was changed, the last first."""
-        from SpineQuantLib.panel.edits import words_of_edit
+        from SpineQuantLib.panel.edits import words_of_history
 
         rows = {m.key: m for m in self.case.result.measurements}
-        return [words_of_edit(edit, rows) for edit in reversed(self.case.review.history)]
+        return words_of_history(self.case.review.history, rows)[::-1]
 
     def tick(self) -> None:
         """Show the time that the case was open."""
@@ -300,6 +300,13 @@ class CorrectSection:
                 effect.setCommonParameter("BrushAbsoluteDiameter", diameter)
                 effect.setCommonParameter("BrushSphere", 0)
             self.refresh()
+            # While the reader goes for the brush, and not when the first stroke ends.
+            qt.QTimer.singleShot(0, self._prepare)
+
+    def _prepare(self) -> None:
+        if self.case is not None and self._painting:
+            with told(_("The masks cannot be measured.")):
+                self.case.review.prepare()
 
     def onForamen(self, _checked: bool = False) -> None:
         """Paint the foramen of the chosen level and side."""

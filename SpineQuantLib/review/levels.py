@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -20,7 +21,7 @@ from .derived import formulas_for
 from .state import State, identity, place_may_change, same, single_rows
 from .verdict import reassessed
 
-__all__ = ["NeedsConfirmationError", "new_names", "renamed_state", "table_under_new_names"]
+__all__ = ["NeedsConfirmationError", "in_new_names", "new_names", "renamed_state", "table_under_new_names"]
 
 _NO_INTERVAL = re.compile(r"no interval: [^;]+")
 _NAME = re.compile(r"(?<![A-Za-z0-9])([CTLSV]\d{1,2})(?![A-Za-z0-9])")
@@ -86,7 +87,7 @@ def renamed_state(state: State, lowest_disc: str, confirmed: bool) -> State:
 
     def told(text: str) -> str:
         # Notes on the input are not about levels; in them T2 is a contrast.
-        return text if text in result.input.notes else _in_new_names(text, mapping)
+        return text if text in result.input.notes else in_new_names(text, mapping)
 
     profile = result.canal_profile and CanalProfile(
         tuple(replace(s, level=told(s.level), flag=told(s.flag)) for s in result.canal_profile.sections)
@@ -99,7 +100,8 @@ def renamed_state(state: State, lowest_disc: str, confirmed: bool) -> State:
     )
 
 
-def _in_new_names(text: str, mapping: dict[str, str]) -> str:
+def in_new_names(text: str, mapping: Mapping[str, str]) -> str:
+    """A text in which vertebrae, alone or in a level, have other names; all at once, so that none is renamed twice."""
     return _NAME.sub(lambda match: mapping.get(match.group(1), match.group(1)), text)
 
 
@@ -136,7 +138,7 @@ def _naming(state: State, names: tuple[str, ...], lowest_disc: str) -> Naming:
     mapping = dict(zip(spine.vertebrae, names, strict=True))
     kept = [e for e in spine.naming.evidence if not e.startswith(("counted upwards", "the lowest disc in view"))]
     # What was said about S1 was said about the body that the committee took for it.
-    kept = [_in_new_names(text, mapping) if "edge of the view" in text else text for text in kept]
+    kept = [in_new_names(text, mapping) if "edge of the view" in text else text for text in kept]
     return Naming(True, "set by hand", (by_hand, *kept), tuple(doubts))
 
 
@@ -213,4 +215,4 @@ def _with_remarks(row: Measurement, was: Measurement | None, check: CrossCheck |
 
 
 def _moved(row: Measurement, mapping: dict[str, str]) -> Measurement:
-    return replace(row, level=_in_new_names(row.level, mapping))
+    return replace(row, level=in_new_names(row.level, mapping))

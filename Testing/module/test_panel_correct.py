@@ -191,6 +191,7 @@ def test_a_preset_takes_the_right_brush_to_the_right_place(desktop, analysed, bu
     assert node.GetOverwriteMode() == desktop.slicer.vtkMRMLSegmentEditorNode.OverwriteAllSegments
     assert editor.segmentationNode().GetID() == analysed.case.nodes.segmentation
     assert analysed.ui.doneButton.enabled
+    desktop.wait(lambda: analysed.case.review.prepared)
     analysed.ui.doneButton.click()
     assert editor.activeEffect() is None
     assert editor.segmentationNode() is None
@@ -226,6 +227,37 @@ def test_all_levels_are_renamed_in_one_step(desktop, analysed):
     assert "L6-S1 disc" in titles
     analysed.ui.undoButton.click()
     assert row_of(analysed, "disc_L4-L5 volume").value == disc.value
+
+
+def test_the_history_speaks_of_levels_by_the_names_that_they_have_now(desktop, analysed):
+    from SpineQuantLib.anatomy.labels import disc_value
+    from SpineQuantLib.report.words import number
+
+    case, ui = analysed.case, analysed.ui
+    row = next(m for m in case.result.measurements if m.key.startswith("canal_L4-L5_AP-diameter"))
+    ends = np.array(row.geometry.points)
+    case.review.move(row.key, np.array([ends[0] + (ends[0] - ends[1]) * 0.2, ends[1]]))
+    labels = case.result.spine.labels.copy()
+    labels[tuple(np.argwhere(labels == disc_value("L4"))[0])] = 0
+    case.review.edit_mask(labels)
+    ui.renameComboBox.currentIndex = ui.renameComboBox.findData("L6-S1")
+    ui.renameButton.click()
+    told = [ui.historyList.item(n).text() for n in range(ui.historyList.count)]
+    values = f"{number(row.value, 'mm')} → {number(row.value * 1.2, 'mm')} mm"
+    assert told == [
+        "Lowest disc set to L6-S1",
+        "Mask of L5-L6 disc edited",
+        f"L5-L6 dural sac, AP diameter moved: {values}",
+    ]
+    ui.undoButton.click()
+    assert ui.historyList.item(1).text() == f"L4-L5 dural sac, AP diameter moved: {values}"
+    # Twice renamed, and of a row that the table has no more.
+    ui.renameButton.click()
+    ui.renameComboBox.currentIndex = ui.renameComboBox.findData("L5-S1")
+    ui.renameButton.click()
+    from SpineQuantLib.panel.edits import words_of_history
+
+    assert words_of_history(case.review.history, {})[0] == f"L4-L5 dural sac, AP diameter moved: {values}"
 
 
 def test_to_take_the_sacrum_for_a_lumbar_vertebra_must_be_confirmed(desktop, analysed):
