@@ -174,6 +174,8 @@ def look_again(
     entropy = None if opinion.member_entropy is None else opinion.member_entropy.copy()
     for level in levels:
         zone = _zone(level, opinion.grid)
+        if zone is None:
+            continue
         answer = _ask_in_frames(committee, array, opinion.grid, level, zone, tell)
         _replace(probabilities, members, zone, answer)
         if entropy is not None:
@@ -183,8 +185,11 @@ def look_again(
     return replace(opinion, probabilities=probabilities, members=members, member_entropy=entropy, seen_again=names)
 
 
-def _zone(level: Level, grid: Grid) -> tuple[slice, slice, np.ndarray]:
-    """Box (rows, columns) and bool mask (nj, ni) of it in which a level's foramina are sought."""
+def _zone(level: Level, grid: Grid) -> tuple[slice, slice, np.ndarray] | None:
+    """Box (rows, columns) and bool mask (nj, ni) of it in which a level's foramina are sought.
+
+    None where the view ends before it.
+    """
     index = np.stack(np.meshgrid(*(np.arange(n) for n in grid.shape[1:]), indexing="ij"), axis=-1)
     points = index * np.array(grid.spacing[1:])
     offset = points - np.array(level.centre)
@@ -193,6 +198,8 @@ def _zone(level: Level, grid: Grid) -> tuple[slice, slice, np.ndarray]:
     if level.above is not None:
         # Above the next disc's plane lies the foramen of the next level.
         mask &= (points - np.array(level.above.centre)) @ level.above.across > _NEXT
+    if not mask.any():
+        return None
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     box = slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
     return *box, mask[box]

@@ -165,3 +165,12 @@ def test_the_first_look_and_other_classes_of_the_members_stay(truth, as_opinion,
 def test_without_a_level_the_opinion_is_the_same(truth, as_opinion, committee):
     first = as_opinion(truth.classes(), truth.grid)
     assert look_again(committee, shown(truth), first, ()) is first
+
+
+def test_where_the_view_ends_before_the_foramina_nothing_is_asked(truth, as_opinion, committee):
+    first = as_opinion(truth.classes(), truth.grid, np.repeat(truth.classes()[None], 3, axis=0))
+    # A disc whose hindmost end lies far behind the last column.
+    beyond = Level("L4-L5", (100.0, 80.0), 0.0, 10.0 * max(truth.grid.shape))
+    second = look_again(committee, shown(truth), first, (beyond,))
+    np.testing.assert_array_equal(second.members, first.members)
+    np.testing.assert_array_equal(second.probabilities, first.probabilities)
