@@ -23,7 +23,7 @@ from .images.read import read_volume
 from .images.volume import SpineVolume
 from .measure.landmarks import Landmarks
 from .measure.spine import measure_brief, measure_spine_and_canal
-from .models.committee import Committee, describe_device, load_committee, part_of
+from .models.committee import Committee, describe_device, load_committee, load_fast
 from .models.crosscheck import cross_check
 from .models.store import DEFAULT_MODEL
 from .report.ranges import load_tables, person_of, references_for, unused_rows
@@ -45,8 +45,9 @@ _SHARE |= {"scene": 0.78, "report": 0.97, "dicom": 1.0}
 """Fraction of the whole that is done after each stage, for the progress bar."""
 
 
-QUALITIES = {"committee": None, "fast": 2}
-"""How many members are asked; all of them, or for a quick look the fewest that can disagree."""
+QUALITIES: dict[str, Callable[[str, str], Committee]] = {"committee": load_committee, "fast": load_fast}
+"""Who is asked: all members, or for a quick look the network that was taught by them."""
+_QUICK = "fast"
 
 
 @dataclass(frozen=True)
@@ -66,8 +67,9 @@ class AnalyzeOptions:
     model : str
         Name of a shipped model or path of a model folder.
     quality : str
-        One of :data:`QUALITIES`: ``committee``, or ``fast`` for a quick look by two networks, whose flags are not
-        calibrated and whose values have no intervals.
+        One of :data:`QUALITIES`: ``committee``, or ``fast`` for a quick look by one network, which was taught by the
+        committee and looks at the volume and at its mirror image; its flags are not calibrated and its values have no
+        intervals.
     overwrite : bool
         Replace an earlier case in the output folder.
     ranges : tuple of Path
@@ -145,15 +147,14 @@ def _read(source: Path, options: AnalyzeOptions, journey: Journey) -> SpineVolum
 def _load(options: AnalyzeOptions, journey: Journey) -> Committee:
     journey.tell("load", "loading the committee")
     with journey.clock.stage("load"):
-        committee = load_committee(options.model, options.device)
         if options.quality not in QUALITIES:
             raise InputError(f"there is no quality '{options.quality}'; choose {' or '.join(QUALITIES)}")
-        committee = part_of(committee, QUALITIES[options.quality] or len(committee.members))
+        committee = QUALITIES[options.quality](options.model, options.device)
     where = describe_device(committee.device)
     if options.device == "auto" and where == "CPU":
         where = "the CPU (no GPU found; this takes longer)"
     journey.finish("load")
-    journey.tell("segment", f"{len(committee.members)} networks on {where}")
+    journey.tell("segment", f"{committee.words} on {where}")
     return committee
 
 
@@ -232,8 +233,8 @@ def _calibration(
 ) -> tuple[Calibration | None, InputInfo]:
     """The calibration of the model; what is to be said where there is none for these weights."""
     card = committee.card
-    if QUALITIES[options.quality]:
-        note = f"a quick look by {len(committee.members)} networks: flags are not calibrated, values have no intervals"
+    if options.quality == _QUICK:
+        note = f"a quick look by {committee.words}: flags are not calibrated, values have no intervals"
         return None, replace(info, notes=(*info.notes, note))
     try:
         found = read_calibration(card.folder, card.info.sha256)

@@ -9,10 +9,14 @@ import torch
 
 from ..case.errors import EngineError
 from .allocation import keep_freed_memory
+from .mirrored import MirroredUNet
 from .network import NetworkConfig, SpineUNet
 from .store import DEFAULT_MODEL, ModelCard, find_model, is_alias, read_weights
 
-__all__ = ["Committee", "choose_device", "describe_device", "load_committee"]
+__all__ = ["Committee", "choose_device", "describe_device", "load_committee", "load_fast", "part_of"]
+
+_FEWEST = 2
+"""Networks, or looks, that can disagree."""
 
 
 @dataclass(frozen=True)
@@ -23,20 +27,27 @@ class Committee:
     ----------
     card : ModelCard
         Where they come from.
-    members : tuple of SpineUNet
-        In evaluation mode on ``device``.
+    members : tuple of SpineUNet or MirroredUNet
+        In evaluation mode on ``device``; those that look at mirror images come behind the others.
     device : torch.device
         Where they run.
     """
 
     card: ModelCard
-    members: tuple[SpineUNet, ...]
+    members: tuple[SpineUNet | MirroredUNet, ...]
     device: torch.device
 
     @property
     def network(self) -> NetworkConfig:
         """Size and grid that all members share."""
         return self.card.network
+
+    @property
+    def words(self) -> str:
+        """How many look, for a reader."""
+        count = len(self.card.members)
+        networks = "1 network" if count == 1 else f"{count} networks"
+        return f"{networks}, shown the mirror image too," if self.card.mirrored else networks
 
 
 def part_of(committee: Committee, members: int) -> Committee:
@@ -46,6 +57,20 @@ def part_of(committee: Committee, members: int) -> Committee:
     """
     card = replace(committee.card, members=committee.card.members[:members])
     return replace(committee, card=card, members=committee.members[:members])
+
+
+def load_fast(model: str = DEFAULT_MODEL, device: str = "auto") -> Committee:
+    """Load what stands in for a committee in a quick look: its distilled network, or its first two members.
+
+    Raises
+    ------
+    EngineError
+        As of :func:`load_committee`.
+    """
+    card = find_model(model)
+    if card.fast:
+        return load_committee(str(card.folder.parent / card.fast), device)
+    return part_of(load_committee(model, device), _FEWEST)
 
 
 def choose_device(wanted: str = "auto") -> torch.device:
@@ -105,4 +130,6 @@ def load_committee(model: str = DEFAULT_MODEL, device: str = "auto") -> Committe
         if unknown or not all(map(is_alias, missing)):
             raise EngineError(f"model '{card.name}': weights do not fit the network of its card")
         members.append(net.eval().to(where, memory_format=torch.channels_last_3d))
+    if card.mirrored:
+        members += [MirroredUNet(net).eval() for net in members]
     return Committee(card, tuple(members), where)

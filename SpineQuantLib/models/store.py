@@ -1,8 +1,9 @@
 """The store of weights: one folder a model, with its members as safetensors and its card.
 
 ``card.json`` is what programs read: name, version, network, members with the hash of their file. ``CARD.md`` is for
-people: data, validation, limits. Weights are half precision and hold tensors only, so that loading them runs no code.
-Models of another kind than a committee have cards of their own and use the same folders and files.
+people: data, validation, limits. Weights are half precision, or 8-bit numbers with scales, and hold tensors only, so
+that loading them runs no code. Models of another kind than a committee have cards of their own and use the same
+folders and files.
 """
 
 from __future__ import annotations
@@ -39,6 +40,9 @@ __all__ = [
 
 _SCHEMA = 1
 _ALIAS = ".skip_layers."
+_SCALE = ".scale"
+"""Behind the name of an 8-bit tensor: the float32 factors of its first index."""
+_LARGEST = 127
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,11 @@ class ModelCard:
         File name and SHA-256 of each member's weights.
     region : str
         Of the spine, as in :data:`~SpineQuantLib.models.catalogue.REGIONS`.
+    fast : str
+        Folder, beside this one, of the network that stands in for the committee in a quick look; empty where there is
+        none.
+    mirrored : bool
+        Whether each network also looks at the mirror image.
     """
 
     folder: Path
@@ -65,6 +74,8 @@ class ModelCard:
     network: NetworkConfig
     members: tuple[tuple[str, str], ...]
     region: str = DEFAULT_REGION
+    fast: str = ""
+    mirrored: bool = False
 
     @property
     def info(self) -> ModelInfo:
@@ -118,6 +129,8 @@ def find_model(name: str = DEFAULT_MODEL) -> ModelCard:
             NetworkConfig.from_dict(card["network"]),
             tuple((m["file"], m["sha256"]) for m in card["members"]),
             region_of(card),
+            str(card.get("fast", "")),
+            bool(card.get("mirrored", False)),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise EngineError(f"the card of model '{name}' cannot be read ({error}); install the model again") from error
@@ -138,7 +151,7 @@ def read_weights(card: ModelCard) -> list[dict[str, torch.Tensor]]:
 
 
 def read_tensors(path: Path, sha256: str) -> dict[str, torch.Tensor]:
-    """Tensors of one file, float32.
+    """Tensors of one file, float32; 8-bit tensors times their scales.
 
     Raises
     ------
@@ -148,15 +161,45 @@ def read_tensors(path: Path, sha256: str) -> dict[str, torch.Tensor]:
     try:
         if _sha256(path) != sha256:
             raise EngineError(f"{path} is not the file its card names (other checksum); install the model again")
-        return {k: v.float() if v.is_floating_point() else v for k, v in load_file(path).items()}
+        return _unpacked(load_file(path))
     except (OSError, SafetensorError) as error:
         raise EngineError(f"weights {path} cannot be read ({error}); install the model again") from error
 
 
-def write_tensors(path: Path, state: dict[str, torch.Tensor]) -> dict[str, str]:
-    """Write tensors, numbers in half precision; returns file name and hash for the card."""
-    kept = {k: v.detach().cpu() for k, v in state.items() if not is_alias(k)}
-    save_file({k: (v.half() if v.is_floating_point() else v).contiguous() for k, v in kept.items()}, path)
+def _unpacked(stored: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    out = {}
+    for name, tensor in stored.items():
+        scale = stored.get(name + _SCALE)
+        if scale is not None:
+            out[name] = tensor.float() * scale.view(-1, *[1] * (tensor.ndim - 1))
+        elif name.removesuffix(_SCALE) not in stored or not name.endswith(_SCALE):
+            out[name] = tensor.float() if tensor.is_floating_point() else tensor
+    return out
+
+
+def _eight_bit(name: str, tensor: torch.Tensor) -> dict[str, torch.Tensor]:
+    """A tensor as whole numbers from −127 to 127 and what each first index has to be multiplied by."""
+    scale = tensor.float().flatten(1).abs().amax(dim=1).clamp_min(1e-12) / _LARGEST
+    whole = (tensor.float() / scale.view(-1, *[1] * (tensor.ndim - 1))).round()
+    return {name: whole.to(torch.int8).contiguous(), name + _SCALE: scale}
+
+
+def write_tensors(path: Path, state: dict[str, torch.Tensor], *, eight_bit: bool = False) -> dict[str, str]:
+    """Write tensors, numbers in half precision; returns file name and hash for the card.
+
+    With ``eight_bit`` kernels, which are nearly all, take half as much: 8-bit numbers, scaled for each of their
+    output channels (for each input channel where they are transposed).
+    """
+    packed: dict[str, torch.Tensor] = {}
+    for name, tensor in state.items():
+        if is_alias(name):
+            continue
+        own = tensor.detach().cpu()
+        if eight_bit and own.is_floating_point() and own.ndim > 1:
+            packed |= _eight_bit(name, own)
+        else:
+            packed[name] = (own.half() if own.is_floating_point() else own).contiguous()
+    save_file(packed, path)
     path.chmod(0o644)
     return {"file": path.name, "sha256": _sha256(path)}
 
@@ -174,6 +217,8 @@ def write_model(
     network: NetworkConfig,
     members: list[dict[str, torch.Tensor]],
     extra: dict[str, Any] | None = None,
+    *,
+    eight_bit: bool = False,
 ) -> ModelCard:
     """Write a committee into a model folder.
 
@@ -189,9 +234,12 @@ def write_model(
         State of each network; stored in half precision.
     extra : dict, optional
         What else the card shall tell: region, training, validation.
+    eight_bit : bool
+        See :func:`write_tensors`.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    files = [write_tensors(folder / f"member_{n}.safetensors", state) for n, state in enumerate(members)]
+    names = [f"member_{n}.safetensors" for n in range(len(members))]
+    files = [write_tensors(folder / n, state, eight_bit=eight_bit) for n, state in zip(names, members, strict=True)]
     card = {
         "name": name,
         "version": version,

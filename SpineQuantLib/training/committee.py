@@ -49,6 +49,10 @@ class CommitteeConfig:
         Settings of :class:`~SpineQuantLib.training.settings.TrainConfig` that differ from the preset.
     class_weights : dict of str to float
         Factors of the odds of classes in the packed members, see :func:`~SpineQuantLib.training.pack.weighted_classes`.
+    facts : dict
+        What else the card shall state, such as ``mirrored`` or ``kind``.
+    eight_bit : bool
+        Store the weights in half of the usual size, see :func:`~SpineQuantLib.models.store.write_tensors`.
     grown : Path or None
         Folder of accepted proposals for the shipped recipe, see :mod:`~SpineQuantLib.training.grow`.
     """
@@ -62,6 +66,8 @@ class CommitteeConfig:
     preset: str = "lumbar"
     member: dict[str, object] = dataclasses.field(default_factory=dict)
     class_weights: dict[str, float] = dataclasses.field(default_factory=dict)
+    facts: dict[str, object] = dataclasses.field(default_factory=dict)
+    eight_bit: bool = False
     grown: Path | None = None
 
     @classmethod
@@ -211,8 +217,12 @@ def _finish(
     folder: Path,
 ) -> None:
     """Pack the committee, score it and write its card."""
-    facts = {"training": {k: v for k, v in member.to_dict().items() if k not in ("cache", "output", "seed")}}
-    pack_committee(checkpoints, folder, config.name, config.version, member.network, facts, config.class_weights)
+    training = {k: v for k, v in member.to_dict().items() if k not in ("cache", "output", "seed")}
+    facts = {**config.facts, "training": training}
+    weights = config.class_weights
+    pack_committee(
+        checkpoints, folder, config.name, config.version, member.network, facts, weights, eight_bit=config.eight_bit
+    )
     validation = [v for v in volumes if v.split == "validation"]
     if validation:
         evaluate_model(str(folder), validation, config.output / "evaluation", everyone=volumes, card=True)

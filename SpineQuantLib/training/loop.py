@@ -17,6 +17,7 @@ from .batches import batches
 from .journal import Journal
 from .loss import PartialLoss
 from .settings import TrainConfig
+from .teacher import Teacher, TeachingLoss
 from .team import Team, join_team
 from .validate import ValidationPatches
 
@@ -98,6 +99,8 @@ class _Member:
         self.precision = _precision(config, team.device)
         self.scaler = torch.amp.GradScaler(team.device.type, enabled=self.precision is torch.float16)
         self.loss_of = PartialLoss(config.dice_weight).to(team.device)
+        self.teacher = Teacher(config.teacher, config.network, team.device) if config.teacher else None
+        self.taught_loss_of = TeachingLoss(config.dice_weight)
         self.step, self.best = 0, -1.0
         if path.exists():
             self._resume(path)
@@ -132,9 +135,13 @@ class _Member:
     def learn(self, image: torch.Tensor, target: torch.Tensor) -> float:
         """One optimiser step; returns the loss."""
         device = self.team.device
+        image = image.to(device)
         with torch.autocast(device.type, self.precision or torch.bfloat16, enabled=self.precision is not None):
-            logits = self.shared(image.to(device))
-        loss = self.loss_of(logits, target.to(device))
+            logits = self.shared(image)
+        if self.teacher is None:
+            loss = self.loss_of(logits, target.to(device))
+        else:
+            loss = self.taught_loss_of(logits, self.teacher.judge(image, self.precision))
         if not torch.isfinite(loss):
             raise FloatingPointError(f"member {self.config.seed}: the loss is {loss.item()} at step {self.step}")
         self.optimiser.zero_grad(set_to_none=True)
@@ -188,9 +195,10 @@ def train_member(config: TrainConfig, device: str | None = None, team: Team | No
     FloatingPointError
         If the loss is not a number.
     EngineError
-        If the model to start from is not there.
+        If the model to start from, or the teacher, is not there.
     ValueError
-        If there are no training cases, or the model to start from or the checkpoint is of another kind of network.
+        If there are no training cases, or the model to start from, the teacher or the checkpoint is of another kind of
+        network.
     """
     if team is None:
         with join_team(device) as joined:

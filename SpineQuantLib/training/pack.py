@@ -75,6 +75,8 @@ def pack_committee(
     network: NetworkConfig,
     facts: dict[str, Any],
     class_weights: Mapping[str, float] | None = None,
+    *,
+    eight_bit: bool = False,
 ) -> ModelCard:
     """Write a committee's model folder from its members' checkpoints.
 
@@ -92,11 +94,13 @@ def pack_committee(
         What the card shall tell beyond the weights: training, validation.
     class_weights : mapping of str to float, optional
         See :func:`weighted_classes`; told in the card.
+    eight_bit : bool
+        Store kernels as scaled 8-bit numbers, see :func:`~SpineQuantLib.models.store.write_tensors`.
     """
     members = [weighted_classes(averaged_weights(p), class_weights or {}, network) for p in checkpoints]
     if class_weights:
         facts = {**facts, "class_weights": dict(class_weights)}
-    card = write_model(folder, name, version, network, members, facts)
+    card = write_model(folder, name, version, network, members, facts, eight_bit=eight_bit)
     curves = [p.with_name(p.name.replace("_best", "")).with_suffix(".csv") for p in checkpoints]
     collect_curves(curves, folder / CURVES_FILE)
     return card

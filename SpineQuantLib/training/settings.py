@@ -55,6 +55,9 @@ class TrainConfig:
     start : str
         Shipped model, or model folder, whose members' weights training starts from: the seed-th member, counted round.
         Random weights if empty.
+    teacher : str
+        Shipped committee, or model folder, whose mean opinion the network learns in place of the labels, which then
+        only say where patches are taken; see :mod:`~SpineQuantLib.training.teacher`. The labels if empty.
     weights : dict
         How often a case is drawn, relative to others: keys ``annotated`` (has sac or foramina), ``complete``
         (phantoms), and the contrasts; factors multiply.
@@ -87,6 +90,7 @@ class TrainConfig:
     validate_patches: int = 12
     keep: str = "last"
     start: str = ""
+    teacher: str = ""
     weights: dict[str, float] = field(default_factory=lambda: {"annotated": 3.0, "complete": 0.4, "water": 0.5})
     network: NetworkConfig = field(default_factory=NetworkConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from SpineQuantLib.case.errors import EngineError
-from SpineQuantLib.models.committee import choose_device, load_committee
+from SpineQuantLib.models.committee import choose_device, load_committee, load_fast
 from SpineQuantLib.models.network import NetworkConfig, SpineUNet
 from SpineQuantLib.models.store import find_model, read_weights, write_model
 
@@ -142,3 +142,54 @@ def test_the_first_stage_does_not_look_across_thick_slices() -> None:
         a, b = stage(x), stage(y)
     torch.testing.assert_close(a[:, :, :3], b[:, :, :3])
     assert not torch.allclose(a[:, :, 3], b[:, :, 3])
+
+
+def test_eight_bit_weights_are_off_by_half_a_step_at_most(tmp_path: Path) -> None:
+    folder = tmp_path / "small"
+    states = [n.state_dict() for n in networks(2)]
+    write_model(folder, "small", "1", TINY, states, eight_bit=True)
+    write_model(tmp_path / "usual", "usual", "1", TINY, states)
+    for state, stored in zip(states, read_weights(find_model(str(folder))), strict=True):
+        assert set(stored) == {k for k in state if ".skip_layers" not in k}, "scales are no weights of their own"
+        for name, value in stored.items():
+            if value.ndim == 1:
+                torch.testing.assert_close(value, state[name].half().float())
+                continue
+            step = state[name].flatten(1).abs().amax(dim=1) / 127
+            error = (value - state[name]).flatten(1).abs().amax(dim=1)
+            assert (error <= 0.5 * step + 1e-7).all()
+    size = {n: (tmp_path / n / "member_0.safetensors").stat().st_size for n in ("small", "usual")}
+    tensors = len(states[0])
+    assert size["small"] - 200 * tensors < size["usual"] / 2, "but for names, half of the size"
+
+
+def test_eight_bit_kernels_may_be_zero(tmp_path: Path) -> None:
+    state = networks(1)[0].state_dict()
+    name = next(k for k, v in state.items() if v.ndim > 1 and ".skip_layers" not in k)
+    state[name] = torch.zeros_like(state[name])
+    write_model(tmp_path / "zero", "zero", "1", TINY, [state], eight_bit=True)
+    assert not read_weights(find_model(str(tmp_path / "zero")))[0][name].any()
+
+
+def test_a_mirrored_look_sees_the_mirror_image(tmp_path: Path) -> None:
+    write_model(tmp_path / "one", "one", "1", TINY, [networks(1)[0].state_dict()], {"mirrored": True})
+    committee = load_committee(str(tmp_path / "one"), "cpu")
+    plain, mirrored = committee.members
+    assert committee.words == "1 network, shown the mirror image too,"
+    assert mirrored.config == plain.config
+    x = torch.randn(1, 1, 4, 32, 32)
+    with torch.inference_mode():
+        torch.testing.assert_close(mirrored(x.flip(2)).flip(2), plain(x))
+        assert not torch.allclose(mirrored(x), plain(x))
+
+
+def test_a_quick_look_is_by_the_network_that_the_card_names(tmp_path: Path) -> None:
+    states = [n.state_dict() for n in networks(3)]
+    write_model(tmp_path / "pupil", "pupil", "1", TINY, [states[2]], {"mirrored": True})
+    write_model(tmp_path / "committee", "committee", "1", TINY, states, {"fast": "pupil"})
+    write_model(tmp_path / "other", "other", "1", TINY, states)
+    quick = load_fast(str(tmp_path / "committee"), "cpu")
+    assert (quick.card.name, quick.card.info.members, len(quick.members)) == ("pupil", 1, 2)
+    assert quick.words.startswith("1 network,")
+    few = load_fast(str(tmp_path / "other"), "cpu")
+    assert (few.card.name, few.words) == ("other", "2 networks")
