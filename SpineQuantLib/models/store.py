@@ -205,9 +205,20 @@ def write_tensors(path: Path, state: dict[str, torch.Tensor], *, eight_bit: bool
 
 
 def write_card(folder: Path, card: dict[str, Any]) -> None:
-    """Write ``card.json``."""
-    text = json.dumps({"schema_version": _SCHEMA, **card}, indent=1, ensure_ascii=False)
+    """Write ``card.json``; each row of a table takes one line."""
+    text = _lines({"schema_version": _SCHEMA, **card})
     (folder / "card.json").write_text(text + "\n", encoding="utf-8")
+
+
+def _lines(value: object, depth: int = 0) -> str:
+    """JSON with a line for every row of a table, and for everything else that holds no more than numbers and words."""
+    inner, outer = "\n" + " " * (depth + 1), "\n" + " " * depth
+    if isinstance(value, dict) and any(isinstance(v, dict | list) for v in value.values()):
+        parts = [f"{json.dumps(k, ensure_ascii=False)}: {_lines(v, depth + 1)}" for k, v in value.items()]
+        return "{" + inner + f",{inner}".join(parts) + outer + "}"
+    if isinstance(value, list) and any(isinstance(v, dict | list) for v in value):
+        return "[" + inner + f",{inner}".join(_lines(v, depth + 1) for v in value) + outer + "]"
+    return json.dumps(value, ensure_ascii=False)
 
 
 def write_model(

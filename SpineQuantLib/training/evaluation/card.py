@@ -11,6 +11,7 @@ import pandas as pd
 
 from ...anatomy.levels import VERTEBRA_VALUES
 from ...anatomy.structures import NetworkClass
+from ...models.store import write_card as write_facts
 from ..curves import CURVES_FILE, PICTURE_FILE, draw_curves
 from .score import COMMITTEE
 from .tables import ALL, RATERS, text
@@ -206,10 +207,9 @@ def write_card(folder: Path, result: Evaluation) -> None:
     result : Evaluation
         On subjects that were not trained on.
     """
-    path = folder / "card.json"
-    card = json.loads(path.read_text(encoding="utf-8"))
-    card["validation"] = result.summary()
-    path.write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
+    card["validation"] = result.summary(brief=True)
+    write_facts(folder, card)
     parts = [f"# {card['name']} {card['version']}"]
     if (folder / NOTES_FILE).exists():
         parts.append((folder / NOTES_FILE).read_text(encoding="utf-8").strip())

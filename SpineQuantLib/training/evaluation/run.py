@@ -22,7 +22,7 @@ from .predict import PredictionStore
 from .reference import read_references, reference_spine
 from .robustness import robustness_table, score_robustness
 from .score import COMMITTEE, score_masks, score_names, score_raters
-from .tables import mask_table, measure_table, name_table, pair_frame, score_frame
+from .tables import ALL, mask_table, measure_table, name_table, pair_frame, score_frame
 
 __all__ = ["Evaluation", "evaluate_index", "evaluate_model"]
 
@@ -60,13 +60,25 @@ class Evaluation:
     names: pd.DataFrame
     robustness: pd.DataFrame | None = None
 
-    def summary(self) -> dict[str, object]:
-        """JSON form of the summarising tables; what is not defined is null."""
-        tables = {"masks": self.masks, "measurements": self.measurements, "names": self.names}
+    def summary(self, *, brief: bool = False) -> dict[str, object]:
+        """JSON form of the summarising tables; rows leave out what is not defined.
+
+        Where it is to be ``brief``, errors of measurements are those of all levels together.
+        """
+        errors = self.measurements
+        if brief:
+            errors = errors[errors["level"] == ALL]
+        tables = {"masks": self.masks, "measurements": errors, "names": self.names}
         if self.robustness is not None:
             tables["robustness"] = self.robustness
-        rows = {name: json.loads(table.to_json(orient="records", double_precision=4)) for name, table in tables.items()}
+        rows = {name: _rows(table) for name, table in tables.items()}
         return {"software": __version__, "volumes": self.volumes, "subjects": self.subjects, **rows}
+
+
+def _rows(table: pd.DataFrame) -> list[dict[str, object]]:
+    """Rows of a table without their empty cells, of which single annotations have more than others."""
+    records = json.loads(table.to_json(orient="records", double_precision=4))
+    return [{name: value for name, value in row.items() if value is not None} for row in records]
 
 
 def evaluate_index(
