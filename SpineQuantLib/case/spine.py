@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
+from scipy import ndimage
 
 from ..anatomy.labels import CANAL_VALUE, CORD_VALUE, Label, describe
 from ..anatomy.levels import SACRUM_VALUE, level_between, vertebra_value
@@ -57,7 +59,7 @@ class Patch:
 
 @dataclass(frozen=True)
 class NamedSpine:
-    """A segmentation whose objects carry names.
+    """A segmentation whose objects carry names. Its arrays are never changed in place; an edit makes another spine.
 
     Attributes
     ----------
@@ -91,6 +93,15 @@ class NamedSpine:
             occupancy[describe(int(value)).structure][labels == value] = 1.0
         return cls(grid, labels, occupancy, vertebrae, naming or Naming(True, "set by hand"))
 
+    @cached_property
+    def boxes(self) -> dict[int, tuple[slice, slice, slice]]:
+        """Box around each object that the label array holds, by label value, ascending.
+
+        Looked for once: who wants to know about one object need not go through the whole volume.
+        """
+        found = ndimage.find_objects(self.labels)
+        return {value: box for value, box in enumerate(found, start=1) if box is not None}
+
     @property
     def levels(self) -> tuple[str, ...]:
         """Levels between neighbouring vertebrae, top down, for example ``("L4-L5", "L5-S1")``."""
@@ -108,7 +119,7 @@ class NamedSpine:
         """What the label array holds: vertebrae top down, discs, sac, foramina right before left."""
         order = {name: n for n, name in enumerate(self.vertebrae)}
         kinds = [Structure.VERTEBRA, Structure.DISC, Structure.CANAL, Structure.FORAMEN]
-        found = [self.label(int(v)) for v in np.unique(self.labels[self.labels > 0])]
+        found = [self.label(value) for value in self.boxes]
         return tuple(
             sorted(
                 found,
@@ -122,7 +133,7 @@ class NamedSpine:
 
     def has(self, value: int) -> bool:
         """Whether any voxel carries the value."""
-        return bool((self.labels == value).any())
+        return value in self.boxes
 
     def patch(self, value: int, margin: int = 2) -> Patch | None:
         """Soft mask of one object in the box around it, or None where it is absent.
@@ -138,30 +149,24 @@ class NamedSpine:
         margin : int
             Voxels left around the object; clipped at the edge of the volume.
         """
-        # The cord lies in the sac: where it is told apart, the sac is still whole.
-        parts = (CANAL_VALUE, CORD_VALUE) if value == CANAL_VALUE else (value,)
-        mask = self.labels == value
-        if not mask.any():
+        if value not in self.boxes:
             return None
-        for part in parts[1:]:
-            mask |= self.labels == part
+        # The cord lies in the sac: where it is told apart, the sac is still whole.
+        parts = {value, CORD_VALUE} & self.boxes.keys() if value == CANAL_VALUE else {value}
         lo, hi = [], []
-        for axis in range(3):
-            hit = np.flatnonzero(mask.any(axis=tuple(a for a in range(3) if a != axis)))
-            lo.append(max(int(hit[0]) - margin, 0))
-            hi.append(min(int(hit[-1]) + margin + 1, mask.shape[axis]))
+        for axis, size in enumerate(self.labels.shape):
+            lo.append(max(min(self.boxes[part][axis].start for part in parts) - margin, 0))
+            hi.append(min(max(self.boxes[part][axis].stop for part in parts) + margin, size))
         box = tuple(slice(a, b) for a, b in zip(lo, hi, strict=True))
         structure = describe(value).structure
         crop = self.labels[box]
         soft = self.occupancy[structure][box].astype(np.float32, copy=True)
-        rivals = np.zeros(crop.shape, bool)
-        for other in np.unique(crop[crop > 0]):
-            if other not in parts and describe(int(other)).structure is structure:
-                rivals |= crop == other
-        soft[rivals] = 0.0
+        inside = np.isin(crop, list(parts))
+        for other in self.boxes.keys() - parts:
+            if describe(other).structure is structure and _meet(self.boxes[other], box):
+                soft[crop == other] = 0.0
         # A voxel that no object claims may touch the border, but its own share must not reach inside.
-        outside = ~np.isin(crop, parts)
-        soft[outside] = np.minimum(soft[outside], 0.4999)
+        np.minimum(soft, 0.4999, out=soft, where=~inside)
         grid = Grid(
             crop.shape,
             self.grid.spacing,
@@ -183,3 +188,8 @@ class NamedSpine:
     def shows_canal(self) -> bool:
         """Whether the dural sac is among the labels."""
         return self.has(CANAL_VALUE)
+
+
+def _meet(a: tuple[slice, ...], b: tuple[slice, ...]) -> bool:
+    """Whether two boxes share a voxel."""
+    return all(x.start < y.stop and y.start < x.stop for x, y in zip(a, b, strict=True))

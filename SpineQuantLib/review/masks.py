@@ -22,13 +22,21 @@ _THICK = 1.5
 
 def touched_values(before: np.ndarray, after: np.ndarray) -> tuple[int, ...]:
     """Label values that lost or gained voxels, ascending."""
-    differ = before != after
-    return tuple(sorted({int(v) for v in np.union1d(before[differ], after[differ])} - {0}))
+    differ = np.asarray(before != after)
+    if not differ.any():
+        return ()
+    box = _around(differ)
+    differ = differ[box]
+    return tuple(sorted({int(v) for labels in (before, after) for v in np.unique(labels[box][differ])} - {0}))
 
 
 def voxels_of(spine: NamedSpine, values: tuple[int, ...]) -> dict[str, int]:
     """Number of voxels by segment id."""
-    return {spine.label(value).segment_id: int(np.count_nonzero(spine.labels == value)) for value in values}
+    return {spine.label(value).segment_id: _count(spine, value) for value in values}
+
+
+def _count(spine: NamedSpine, value: int) -> int:
+    return int(np.count_nonzero(spine.labels[spine.boxes[value]] == value)) if spine.has(value) else 0
 
 
 def edited_spine(spine: NamedSpine, labels: np.ndarray) -> NamedSpine:
@@ -80,7 +88,8 @@ def _checked(spine: NamedSpine, labels: np.ndarray) -> np.ndarray:
         labels = labels.astype(np.int64)
     if labels.dtype.kind not in "iu" or (labels.size and (labels.min() < 0 or labels.max() > 65535)):
         raise InputError("the edited label map must hold label values, which are whole numbers from 0 up")
-    for value in np.unique(labels):
+    # What the case held before is known to mean something.
+    for value in np.unique(labels[labels != spine.labels]):
         try:
             if value:
                 describe(int(value))
@@ -108,20 +117,21 @@ def _vertebrae(spine: NamedSpine, touched: tuple[int, ...]) -> tuple[str, ...]:
 def _borders(
     soft: np.ndarray, before: np.ndarray, after: np.ndarray, structure: Structure, spacing: tuple[float, float, float]
 ) -> np.ndarray:
-    values = [v for v in np.union1d(before, after) if v and _structure(int(v)) is structure]
-    changed = (before != after) & (np.isin(before, values) | np.isin(after, values))
-    if not changed.any():
-        return soft
-    box = _around(changed)
+    box = _around(before != after)
+    inside, was_inside = (_of_structure(labels[box], structure) for labels in (after, before))
+    changed = (before[box] != after[box]) & (inside | was_inside)
     thin = np.array(spacing) < _THICK * min(spacing)
     cross = ndimage.generate_binary_structure(3, 1)
     for axis in np.flatnonzero(~thin):
         cross[tuple(slice(None) if a != axis else [0, 2] for a in range(3))] = False
-    near = ndimage.binary_dilation(changed[box], cross)
-    inside = np.isin(after[box], values)
+    near = ndimage.binary_dilation(changed, cross)
     out = soft.copy()
     out[box] = np.where(near, inside.astype(np.float32), soft[box])
     return out
+
+
+def _of_structure(labels: np.ndarray, structure: Structure) -> np.ndarray:
+    return np.isin(labels, [v for v in np.unique(labels) if v and _structure(int(v)) is structure])
 
 
 def _around(mask: np.ndarray) -> tuple[slice, ...]:
@@ -133,23 +143,26 @@ def _around(mask: np.ndarray) -> tuple[slice, ...]:
     return tuple(box)
 
 
-def _middle(labels: np.ndarray, value: int) -> np.ndarray | None:
-    index = np.argwhere(labels == value)
-    return index.mean(axis=0) if len(index) else None
+def _middle(spine: NamedSpine, value: int) -> np.ndarray | None:
+    """Mean index (3,) of an object's voxels; None where it has none."""
+    if not spine.has(value):
+        return None
+    box = spine.boxes[value]
+    return np.argwhere(spine.labels[box] == value).mean(axis=0) + [side.start for side in box]
 
 
 def _check_order(spine: NamedSpine, touched: tuple[int, ...]) -> None:
     """Bodies and discs must follow each other from the top down as their names do."""
     for structure in (Structure.VERTEBRA, Structure.DISC):
-        places = [
-            (label.name, label.value, middle[1])
-            for label in spine.objects
-            if label.structure is structure and (middle := _middle(spine.labels, label.value)) is not None
-        ]
-        for (upper, first, high), (lower, second, low) in pairwise(places):
-            if low <= high and {first, second} & set(touched):
+        column = [label for label in spine.objects if label.structure is structure]
+        for upper, lower in pairwise(column):
+            if not {upper.value, lower.value} & set(touched):
+                continue
+            high, low = _middle(spine, upper.value), _middle(spine, lower.value)
+            if high is not None and low is not None and low[1] <= high[1]:
                 raise InputError(
-                    f"{lower} would lie above {upper}; draw into the segment of the level, or rename the levels"
+                    f"{lower.name} would lie above {upper.name}; draw into the segment of the level, or rename the "
+                    "levels"
                 )
 
 
@@ -157,7 +170,7 @@ def _check_sides(spine: NamedSpine, touched: tuple[int, ...]) -> None:
     """A foramen lies on its own side of the spine at its level; sides come from the patient, never from a name."""
     for value in touched:
         label = spine.label(value)
-        foramen = _middle(spine.labels, value)
+        foramen = _middle(spine, value)
         if label.structure is not Structure.FORAMEN or foramen is None:
             continue
         middle = _midline(spine, round(float(foramen[1])), label.level.split("-"))
@@ -173,5 +186,5 @@ def _midline(spine: NamedSpine, row: int, names: list[str]) -> float | None:
     sac = np.argwhere(spine.labels[:, row] == CANAL_VALUE)
     if len(sac):
         return float(sac[:, 0].mean())
-    middles = [m for n in names if (m := _middle(spine.labels, vertebra_value(n))) is not None]
+    middles = [m for n in names if (m := _middle(spine, vertebra_value(n))) is not None]
     return float(np.mean([m[0] for m in middles])) if middles else None

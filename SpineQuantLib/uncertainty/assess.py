@@ -234,7 +234,11 @@ def _narrow_sac(spine: NamedSpine) -> list[str]:
     Compared are the sac's cross-sections by rows of the volume, 8 to 30 mm apart. Either cause makes its measures
     there worth a look, and nothing in the members' agreement need tell of it.
     """
-    area = np.count_nonzero(spine.labels == CANAL_VALUE, axis=(0, 2)).astype(float)
+    if not spine.shows_canal:
+        return []
+    box = spine.boxes[CANAL_VALUE]
+    area = np.zeros(spine.grid.shape[1])
+    area[box[1]] = np.count_nonzero(spine.labels[box] == CANAL_VALUE, axis=(0, 2))
     rows = np.flatnonzero(area)
     low, high = (max(round(mm / spine.grid.spacing[1]), 1) for mm in _NARROW_REACH)
     if len(rows) <= low + high:
@@ -244,17 +248,21 @@ def _narrow_sac(spine: NamedSpine) -> list[str]:
         above = float(np.median(area[row - high : row - low + 1]))
         if area[row] < _NARROW_SHARE * min(above, float(area[row + low : row + high + 1].max())):
             hits.append(row)
-    centres = {
-        name: float(np.argwhere(spine.labels == value)[:, 1].mean())
-        for name, value in spine.vertebra_values().items()
-        if spine.has(value)
-    }
+    values = spine.vertebra_values() if hits else {}
+    centres = {name: _middle_row(spine, value) for name, value in values.items() if spine.has(value)}
     near = [min(centres, key=lambda name, row=row: abs(centres[name] - row)) for row in hits]
     return [
         f"the dural sac near {name} has less than half of its area above and below: severe stenosis, or not all of it "
         "was recognised"
         for name in dict.fromkeys(near)
     ]
+
+
+def _middle_row(spine: NamedSpine, value: int) -> float:
+    """Mean row of the volume at which an object lies."""
+    box = spine.boxes[value]
+    counts = np.count_nonzero(spine.labels[box] == value, axis=(0, 2))
+    return box[1].start + float(counts @ np.arange(len(counts)) / counts.sum())
 
 
 def absent_objects(spine: NamedSpine) -> list[Score]:

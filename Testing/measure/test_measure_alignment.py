@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import SimpleITK as sitk
@@ -87,11 +89,13 @@ def test_a_sac_that_is_cut_short_above_says_so_and_is_not_the_smallest_there(sic
     top = int(np.flatnonzero((spine.labels == CANAL_VALUE).any(axis=(0, 2)))[0])
     # What a sac looks like that leaves the slices: half of its slices, and then a quarter.
     seen = np.flatnonzero((spine.labels[:, top : top + 14] == CANAL_VALUE).any(axis=(1, 2)))
+    labels, soft = spine.labels.copy(), spine.occupancy[Structure.CANAL].copy()
     for rows_gone, slices in ((10, seen[3:]), (5, seen[2:])):
         gone = np.ix_(slices, range(top, top + rows_gone), range(spine.grid.shape[2]))
-        spine.labels[gone] = np.where(spine.labels[gone] == CANAL_VALUE, 0, spine.labels[gone])
-        spine.occupancy[Structure.CANAL][gone] = 0.0
-    found, cut = measure_spine_and_canal(spine)
+        labels[gone] = np.where(labels[gone] == CANAL_VALUE, 0, labels[gone])
+        soft[gone] = 0.0
+    thin = replace(spine, labels=labels, occupancy=spine.occupancy | {Structure.CANAL: soft})
+    found, cut = measure_spine_and_canal(thin)
     tapered = [s for s in cut.sections if "upper end of the sac in view" in s.flag]
     before, after = (next(row for row in rows if row.name == "smallest area") for rows in (whole, found))
     assert tapered
