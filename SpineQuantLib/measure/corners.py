@@ -1,8 +1,7 @@
 """Corners of a vertebral body in a sagittal section.
 
 A voxelised corner is round, and a real one has a lip. A corner is therefore where the wall and the endplate would meet
-if each went on as it does a little away from it: parabolas along the endplate and the anterior wall, and a straight
-line along the posterior wall.
+if each went on as it does a little away from it: parabolas along the endplate and both walls.
 """
 
 from __future__ import annotations
@@ -17,10 +16,14 @@ from .section import Section
 __all__ = ["Corners", "corners_of"]
 
 _NEAR, _WALL, _PLATE = 2.0, 12.0, 14.0
-"""Millimetres from the outermost point beyond which its rounding ends, and up to which the anterior wall and the
-endplate are followed: about half of each, since both are hollow and a straight line would miss the corner by 0.2 mm."""
-_POSTERIOR_WALL = 9.0
-"""The same behind, where the wall is nearly straight, and at its middle the basivertebral veins have no border."""
+"""Millimetres from the outermost point beyond which its rounding ends, and up to which the walls and the endplate of a
+large body are followed: about half of each, since both are hollow and a straight line would miss the corner by 0.1 to
+0.2 mm."""
+_WALL_SHARE, _PLATE_SHARE, _LEAST = 0.5, 0.5, 6.0
+"""The same of a small body, as shares of its height and depth, and the millimetres at least."""
+_BEHIND, _BEHIND_SHARE, _VEINS = 20.0, 0.75, (0.42, 0.58)
+"""Millimetres, and share of the height, up to which the posterior wall is followed, which is one smooth hollow; and the
+part of the height in its middle that is left out."""
 _FEWEST, _SHORTEST = 8, 4.0
 """Points, and millimetres, that a wall or an endplate must have."""
 _ROUNDS = 6
@@ -57,19 +60,19 @@ class Corners:
 
 @dataclass(frozen=True)
 class _Curve:
-    """A straight line or parabola. NumPy's own fits do the same, but take ten times as long for so few points."""
+    """A parabola. NumPy's own fits do the same, but take ten times as long for so few points."""
 
     middle: float
     half: float
     coefficients: tuple[float, ...]
 
     @classmethod
-    def through(cls, t: np.ndarray, values: np.ndarray, degree: int) -> _Curve:
+    def through(cls, t: np.ndarray, values: np.ndarray) -> _Curve:
         """Least squares of values (n,) over places (n,); places are scaled to −1…1, so that powers are no trouble."""
         low, high = float(t.min()), float(t.max())
         middle, half = (low + high) / 2, (high - low) / 2
         scaled = (t - middle) / half
-        powers = np.stack([np.ones_like(scaled), scaled, scaled * scaled][: degree + 1])
+        powers = np.stack([np.ones_like(scaled), scaled, scaled * scaled])
         return cls(middle, half, tuple(np.linalg.solve(powers @ powers.T, powers @ values).tolist()))
 
     def at(self, place: float) -> float:
@@ -104,23 +107,28 @@ def _corner(own: np.ndarray, front: float, top: float) -> np.ndarray:
     turned = own * np.array([front, top])
     outermost = turned[np.argmax(turned.sum(axis=1))]
     inwards = outermost - turned
+    depth, height = np.ptp(turned, axis=0)
+    far, reach = max(min(_WALL, _WALL_SHARE * height), _LEAST), max(min(_PLATE, _PLATE_SHARE * depth), _LEAST)
     # A hollow or wedged endplate reaches deeper than the wall begins, and the other way round.
     beside = inwards[:, 0] < inwards[:, 1]
-    far, bent = (_WALL, 2) if front > 0 else (_POSTERIOR_WALL, 1)
-    wall = turned[(inwards[:, 1] >= _NEAR) & (inwards[:, 1] <= far) & beside]
-    plate = turned[(inwards[:, 0] >= _NEAR) & (inwards[:, 0] <= _PLATE) & ~beside]
-    met = _meet(wall, plate, outermost, bent)
+    down = inwards[:, 1]
+    if front < 0:
+        # The basivertebral veins leave the middle of the posterior wall without a border.
+        far = max(min(_BEHIND, _BEHIND_SHARE * height), _LEAST)
+        beside_wall = beside & ((down < _VEINS[0] * height) | (down > _VEINS[1] * height))
+    else:
+        beside_wall = beside
+    wall = turned[(down >= _NEAR) & (down <= far) & beside_wall]
+    plate = turned[(inwards[:, 0] >= _NEAR) & (inwards[:, 0] <= reach) & ~beside]
+    met = _meet(wall, plate, outermost)
     return (outermost if met is None else met) * np.array([front, top])
 
 
-def _meet(wall: np.ndarray, plate: np.ndarray, outermost: np.ndarray, bent: int) -> np.ndarray | None:
-    """Where the curve x(y) along a wall meets the curve y(x) along an endplate; None where that is not nearby.
-
-    ``bent`` is the degree of the wall's polynomial.
-    """
+def _meet(wall: np.ndarray, plate: np.ndarray, outermost: np.ndarray) -> np.ndarray | None:
+    """Where the curve x(y) along a wall meets the curve y(x) along an endplate; None where that is not nearby."""
     if min(len(wall), len(plate)) < _FEWEST or min(np.ptp(wall[:, 1]), np.ptp(plate[:, 0])) < _SHORTEST:
         return None
-    across, along = _Curve.through(wall[:, 1], wall[:, 0], bent), _Curve.through(plate[:, 0], plate[:, 1], 2)
+    across, along = _Curve.through(wall[:, 1], wall[:, 0]), _Curve.through(plate[:, 0], plate[:, 1])
     x, y = first = float(outermost[0]), float(outermost[1])
     # Wall and endplate are nearly at right angles, so that going from one to the other ends at the corner.
     for _ in range(_ROUNDS):

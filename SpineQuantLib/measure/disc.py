@@ -3,8 +3,8 @@
 All lengths lie in the disc's own mid-sagittal plane: through its centre, spanned by its AP axis and by the normal of
 the plane that halves the angle between its two surfaces. Heights are read along that normal, from surface to surface,
 at places between the disc's anterior and posterior margin. The margins are the mean positions of the corners of the
-two neighbouring endplates, so that a bulge does not move them, or the disc's own ends where it is shorter or the
-bodies are not seen.
+two neighbouring endplates, so that a bulge does not move them, or the disc's own ends where it is shorter by more than
+1.5 mm or the bodies are not seen.
 
 * *Anterior* and *posterior height*: 10 % of the way between the margins inside them; *middle height*: half-way.
 * *Hurxthal*: the height in the disc's centre line, which is the middle height. *Dabbs*: the mean of anterior and
@@ -70,18 +70,27 @@ _COLUMNS = (
 )
 _CORNER = 5.0
 """Millimetres of a body's outline next to the disc that are searched for its corners."""
+_LEAST_DEPTH = 1.0
+_SHORTER = 1.5
+"""Millimetres by which a disc may end before the endplates do: a thin edge is lost between voxels."""
 _SIDEWAYS, _IN_PLANE = (0,), (1, 2)
 
 
-def measure_disc(landmarks: Landmarks, level: str, signals: SignalReader) -> list[Measurement]:
-    """Heights, depth, width, area, volume, wedge angle, bulge and signal ratio of one disc."""
+def measure_disc(
+    landmarks: Landmarks, level: str, signals: SignalReader, *, everywhere: bool = True
+) -> list[Measurement]:
+    """Heights, depth, width, area, volume, wedge angle, bulges and signal ratio of one disc.
+
+    Without ``everywhere`` the greatest posterior bulge and its place are left out.
+    """
     subject = Subject(Structure.DISC, level)
     field = landmarks.fields[level]
     section = landmarks.section(level)
     reason = NOT_SEEN if field is None else NO_BORDER if section is None else CUT if section.cut else ""
     if reason or field is None or section is None:
         rows = [subject.absent(*column, reason) for column in (*_COLUMNS, _FROBIN, _INDEX, _WIDTH, _VOLUME, _WEDGE)]
-        return [*rows, *measure_bulge(landmarks, level, None, reason, []), subject.absent(*signals.column, reason)]
+        bulges = measure_bulge(landmarks, level, None, np.nan, reason, [], everywhere=everywhere)
+        return [*rows, *bulges, subject.absent(*signals.column, reason)]
     flags = doubts(field, section)
     depth = _depth(section)
     profile = Profile(section, *_margins(landmarks, level, section, depth))
@@ -95,7 +104,7 @@ def measure_disc(landmarks: Landmarks, level: str, signals: SignalReader) -> lis
         width,
         _volume(subject, field, flags),
         _wedge(landmarks, subject, flags),
-        *measure_bulge(landmarks, level, width.value, "", flags),
+        *measure_bulge(landmarks, level, width.value, length(depth), "", flags, everywhere=everywhere),
         signals.row(level, flags),
     ]
 
@@ -120,9 +129,10 @@ def _width(landmarks: Landmarks, subject: Subject, field: Field, flags: list[str
 def _index(landmarks: Landmarks, subject: Subject, height: Measurement, flags: list[str]) -> Measurement:
     above = split_level(subject.level)[0]
     body, corners = landmarks.section(above), landmarks.corners(above)
-    if body is None or corners is None or body.cut or height.value is None:
+    depth = length(body_depth(body, corners)) if body is not None and corners is not None and not body.cut else 0.0
+    if height.value is None or depth < _LEAST_DEPTH:
         return subject.absent(*_INDEX, f"depth of {above} not measured" if height.value else height.flag)
-    return subject.row(*_INDEX, height.value / length(body_depth(body, corners)), flags=flags)
+    return subject.row(*_INDEX, height.value / depth, flags=flags)
 
 
 def _frobin(landmarks: Landmarks, subject: Subject, flags: list[str]) -> Measurement:
@@ -176,7 +186,10 @@ def _margins(landmarks: Landmarks, level: str, section: Section, depth: Ends) ->
         return float(depth[0][0]), float(depth[1][0])
     # Not the ends of the depth: in the middle of its height a wedge is shorter than the endplates beside it.
     back, front = section.extent(0)
-    inner = max(back, ends[0]), min(front, ends[1])
+    inner = (
+        back if back - ends[0] > _SHORTER else ends[0],
+        front if ends[1] - front > _SHORTER else ends[1],
+    )
     # Bodies that hardly cover the disc are no guide to where its margins are.
     return inner if inner[1] - inner[0] > 0.6 * (front - back) else (back, front)
 

@@ -178,10 +178,10 @@ def _endplates(field: Field, frame: Frame, level_only: bool) -> tuple[np.ndarray
     return _fit_plane(u[full], v[full], top[full]), lower
 
 
-def _expected_left(centre: np.ndarray, behind: np.ndarray | None, up: np.ndarray) -> np.ndarray:
-    """Left as it is if the front lies opposite of what is behind; the patient's own where nothing is."""
+def _expected_left(centre: np.ndarray, behind: np.ndarray | None, up: np.ndarray, aside: np.ndarray) -> np.ndarray:
+    """Left as it is if the front lies opposite of what is behind; ``aside`` where nothing is."""
     front = _perpendicular(centre - behind, up) if behind is not None else np.zeros(3)
-    return np.cross(up, front) if front.any() else LEFT
+    return np.cross(up, front) if front.any() else aside
 
 
 def _halfway(point: np.ndarray, frame: Frame, planes: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
@@ -199,6 +199,7 @@ def estimate(
     flat: bool,
     behind: np.ndarray | None = None,
     cut_sideways: bool = False,
+    sideways: np.ndarray | None = None,
     upper_counts: bool = False,
 ) -> Frame:
     """Frame of a disc or vertebral body from its own shape.
@@ -219,6 +220,9 @@ def estimate(
         taken where there is none.
     cut_sideways : bool
         Whether the field of view cuts its right or left end, so that its footprint tells nothing about direction.
+    sideways : np.ndarray, optional
+        LPS vector to the left as what lies beside it tells; of an object that is cut sideways its left axis is taken
+        from it, and from the patient's own axes where there is none.
     upper_counts : bool
         Whether ``up`` is the normal of the upper endplate alone, as of the sacrum: where S1 ends below is no endplate,
         and a bisector would turn away from the one it has.
@@ -229,8 +233,9 @@ def estimate(
     tilts: tuple[np.ndarray, np.ndarray] | None = None
     # The middle of what a narrow field of view leaves of an object says nothing about where its front is.
     before = behind if not cut_sideways else None
+    aside = sideways if cut_sideways and sideways is not None else LEFT
     for _ in range(4):
-        expected = _expected_left(centre, before, up)
+        expected = _expected_left(centre, before, up, aside)
         left = _lateral(covariance, up, expected, not cut_sideways)
         frame = Frame(centre, np.cross(left, up), left, up)
         planes = _endplates(field, frame, upper_counts)
@@ -248,7 +253,7 @@ def estimate(
         if turned @ up_hint < 0.5 or turned @ up > 1 - 1e-6:
             break
         up = turned
-    left = _lateral(covariance, up, _expected_left(centre, before, up), not cut_sideways)
+    left = _lateral(covariance, up, _expected_left(centre, before, up, aside), not cut_sideways)
     if cut_sideways and behind is not None:
         centre = centre + ((behind - centre) @ left) * left
     return Frame(centre, np.cross(left, up), left, up, tilts)

@@ -7,8 +7,9 @@ from functools import cached_property
 
 import numpy as np
 
-from ..anatomy.labels import CANAL_VALUE, CORD_VALUE, disc_value
+from ..anatomy.labels import CANAL_VALUE, CORD_VALUE, disc_value, foramen_value
 from ..anatomy.levels import split_level, vertebra_value
+from ..anatomy.structures import Side
 from ..case.spine import NamedSpine
 from . import frames
 from .centreline import CentreLine, trace
@@ -18,7 +19,9 @@ from .section import Field, Plane, Section, cut
 
 __all__ = ["Landmarks"]
 
-_ARRAY_SIDEWAYS = (0,)
+_ARRAY_SIDEWAYS, _IN_SLICE = (0,), (1, 2)
+_LEVELS_BESIDE = 3
+"""Levels whose foramina tell where left is of what the view cuts."""
 _Estimate = tuple[Field, tuple[object, ...], Frame]
 """A frame with the field and everything else that it was estimated from."""
 
@@ -74,6 +77,7 @@ class Landmarks:
         self._beside: dict[str, tuple[Section | None, Section | None]] = {}
         self._facing: dict[tuple[str, float], tuple[Plane | None, Corners | None, Corners | None]] = {}
         self._upright: dict[str, Corners | None] = {}
+        self._pairs: dict[str, np.ndarray | None] = {}
 
     @cached_property
     def fields(self) -> dict[str, Field | None]:
@@ -214,7 +218,9 @@ class Landmarks:
         above = self.frame(disc) if disc else None
         # The sacrum turns away from the column: the disc on it tells better where its endplate looks.
         up = above.up if above is not None else self._up_hint(name)
-        basis = (up.tobytes(), behind.tobytes() if behind is not None else None, name)
+        cut_sideways = field.touches_edge(_ARRAY_SIDEWAYS)
+        sideways = self._sideways(name) if cut_sideways else None
+        basis = (up.tobytes(), *(None if v is None else v.tobytes() for v in (behind, sideways)), name)
         before = self._known.estimates.get(name) if self._known is not None else None
         if before is not None and before[0] is field and before[1] == basis:
             frame = before[2]
@@ -224,11 +230,34 @@ class Landmarks:
                 up,
                 flat="-" in name,
                 behind=behind,
-                cut_sideways=field.touches_edge(_ARRAY_SIDEWAYS),
+                cut_sideways=cut_sideways,
+                sideways=sideways,
                 upper_counts=name == "S1",
             )
         self._estimates[name] = field, basis, frame
         return frame
+
+    def _sideways(self, name: str) -> np.ndarray | None:
+        """Vector from right to left foramina of the levels next to a body or disc; None where no pair is seen.
+
+        Several levels count, because a narrowed foramen has its middle farther back than the one across from it.
+        """
+        n = self.column.index(name)
+        near = sorted(self.spine.levels, key=lambda level: abs(self.column.index(level) - n))
+        apart = [vector for level in near if (vector := self._apart(level)) is not None][:_LEVELS_BESIDE]
+        return np.sum(apart, axis=0) if apart else None
+
+    def _apart(self, level: str) -> np.ndarray | None:
+        """Vector from the right to the left foramen of a level.
+
+        They may be cut sideways, too: what is left of them lies on the same line.
+        """
+        if level not in self._pairs:
+            upper = split_level(level)[0]
+            pair = [Field.of(self.spine, foramen_value(upper, side)) for side in (Side.RIGHT, Side.LEFT)]
+            whole = [field for field in pair if field is not None and field.solid and not field.touches_edge(_IN_SLICE)]
+            self._pairs[level] = whole[1].centroid - whole[0].centroid if len(whole) == len(pair) else None
+        return self._pairs[level]
 
     def _up_hint(self, name: str) -> np.ndarray:
         """Unit vector along the column at one of its objects, from its neighbours' centroids."""

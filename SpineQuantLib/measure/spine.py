@@ -82,7 +82,8 @@ def measure_brief(
 ) -> list[Measurement]:
     """What differs between members of a committee: as :func:`measure_spine`, at about a third of its price.
 
-    Left out is what needs the sac's curve between the levels: its smallest section and the flags of narrow places.
+    Left out is what needs the sac's curve between the levels, its smallest section and the flags of narrow places, and
+    the greatest posterior bulge of each disc, which is sought across all of it.
 
     Parameters
     ----------
@@ -101,7 +102,7 @@ def measure_brief(
     def brief(structure: Structure, level: str) -> bool:
         return (structure, level) != (Structure.CANAL, "") and (wanted is None or wanted(structure, level))
 
-    return _rows(landmarks, curve, SignalReader(landmarks, None, Contrast.UNKNOWN), brief)
+    return _rows(landmarks, curve, SignalReader(landmarks, None, Contrast.UNKNOWN), brief, everywhere=False)
 
 
 def measure_spine_and_canal(
@@ -122,12 +123,14 @@ def measure_spine_and_canal(
     return with_accuracy(rows, landmarks), profile_of(curve)
 
 
-def _rows(landmarks: Landmarks, curve: CanalCurve, signals: SignalReader, wanted: Wanted) -> list[Measurement]:
+def _rows(
+    landmarks: Landmarks, curve: CanalCurve, signals: SignalReader, wanted: Wanted, *, everywhere: bool = True
+) -> list[Measurement]:
     spine = landmarks.spine
     bodies = [name for name in spine.vertebrae if vertebra_value(name) != SACRUM_VALUE]
     rows: list[Measurement] = []
     for level in filter(lambda level: wanted(Structure.DISC, level), spine.levels):
-        rows += measure_disc(landmarks, level, signals)
+        rows += measure_disc(landmarks, level, signals, everywhere=everywhere)
     for name in filter(lambda name: wanted(Structure.CANAL, name), landmarks.column):
         if name in bodies or name in spine.levels:
             here = measure_canal(landmarks, curve, name)

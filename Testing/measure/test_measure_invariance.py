@@ -100,7 +100,7 @@ def test_mirrored(person):
     )
     mirrored = NamedSpine(grid, swapped, {s: o[::-1].copy() for s, o in spine.occupancy.items()}, spine.vertebrae)
     found = rows_of(mirrored)
-    signed = ("area asymmetry", "height asymmetry", "coronal Cobb angle")
+    signed = ("area asymmetry", "height asymmetry", "coronal Cobb angle", "place of posterior bulge")
     for (structure, level, side, name, method), row in rows.items():
         other = found[structure, level, SWAPPED[side], name, method]
         assert (other.value is None) == (row.value is None), row.key

@@ -11,6 +11,7 @@ from SpineQuantLib.anatomy.structures import Structure
 from SpineQuantLib.case.grid import Grid, lps_to_ras
 from SpineQuantLib.case.spine import NamedSpine
 from SpineQuantLib.measure import measure_spine
+from SpineQuantLib.measure.landmarks import Landmarks
 
 OTHER = {"left": "right", "right": "left", "": ""}
 MIRRORED = {v: v + 30 for v in range(151, 180)} | {v: v - 30 for v in range(181, 210)}
@@ -64,6 +65,9 @@ def assert_same(found, expected, *, share, mm):
 
 NEEDS_MORE = {
     ("disc", "L4-L5", "", "signal ratio", "peak over CSF"): "no image was given",
+    ("disc", "L4-L5", "", "place of posterior bulge", "greatest beyond corner line, left positive"): (
+        "no posterior bulge of 1 mm or more"
+    ),
     ("spine", "L4-L5", "", "space for the cord", "AP less cord AP"): "the spinal cord is not among the labels",
     ("vertebra", "L4", "", "deformity", "Genant crush"): "no body above and below to compare with",
     ("vertebra", "L5", "", "deformity", "Genant crush"): "no body above and below to compare with",
@@ -78,7 +82,7 @@ NEEDS_MORE = {
 def test_everything_is_measured_without_a_flag(base):
     _, rows = base
     # Discs, sac, its smallest place, cord, foramina, bodies, alignment.
-    assert len(rows) == 19 + (3 * 3 + 2) + 2 + 1 + (2 * 5 + 2) + 2 * 10 + 5
+    assert len(rows) == 21 + (3 * 3 + 2) + 2 + 1 + (2 * 5 + 2) + 2 * 10 + 5
     assert {key: rows[key].flag for key in rows if rows[key].value is None} == NEEDS_MORE
     assert {row.flag for key, row in rows.items() if key not in NEEDS_MORE} == {""}
     assert all(row.lower is None and row.upper is None for row in rows.values())
@@ -238,6 +242,15 @@ def test_edge_of_the_view_at_the_side(shapes, base):
         assert "edge of the field of view" in narrow[key].flag
 
 
+def test_what_the_view_cuts_sideways_is_turned_as_its_foramina_are(shapes):
+    """A disc and bodies without their flanks do not tell where left is; a patient who lies turned is still measured."""
+    pose = (10.0, 0.0, 9.0)
+    landmarks = Landmarks(small_spine(shapes, shapes.grid_of((3.0, 1.0, 1.0), (45, 90, 92)), pose=pose))
+    for name in ("L4", "L4-L5", "L5"):
+        assert landmarks.fields[name].touches_edge((0,))
+        assert np.degrees(np.arccos(landmarks.frame(name).left @ shapes.pose(*pose)[:, 1])) < 2.5, name
+
+
 def test_a_foramen_on_one_slice_says_so(shapes):
     spine = small_spine(shapes, shapes.grid_of((12.0, 1.0, 1.0), (66, 90, 92)))
     rows = [r for r in measure_spine(spine) if r.structure is Structure.FORAMEN and r.side]
@@ -264,7 +277,7 @@ def test_impossible_sizes_are_kept_and_flagged(shapes):
 def test_an_empty_spine_has_all_rows_and_no_values():
     grid = Grid((5, 6, 7), (4.0, 1.0, 1.0), (0.0, 0.0, 0.0), ((1.0, 0, 0), (0, 0, -1.0), (0, 1.0, 0)))
     rows = measure_spine(NamedSpine.from_labels(np.zeros(grid.shape, np.uint16), grid, ("L5", "S1")))
-    assert len(rows) == 19 + (2 * 3 + 2) + 2 + 1 + (2 * 5 + 2) + 10 + 6
+    assert len(rows) == 21 + (2 * 3 + 2) + 2 + 1 + (2 * 5 + 2) + 10 + 6
     assert all(row.value is None and row.flag for row in rows)
 
 

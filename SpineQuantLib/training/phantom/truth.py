@@ -26,6 +26,7 @@ MID_SAGITTAL = "mid-sagittal"
 PERPENDICULAR = "perpendicular to centre line"
 MID_PLANE = "mid-plane"
 CORNER_LINE = "corner line"
+GREATEST_BULGE = "greatest beyond corner line"
 NARROWEST = "narrowest sagittal section"
 SOFT_VOXELS = "soft voxels"
 _STEP = 0.1
@@ -147,6 +148,12 @@ def _between_bodies(disc: Disc, fyllos: float, in_view: InView) -> Iterator[Meas
     yield row("anterior bulge", CORNER_LINE, _bulge(disc, 0.0, behind=False), "mm")
     for share, side in ((0.0, None), (-0.25, Side.RIGHT), (0.25, Side.LEFT)):
         yield row("posterior bulge", CORNER_LINE, _bulge(disc, share * disc.rl, behind=True), "mm", side)
+    across = disc.rl * np.linspace(-0.375, 0.375, 31)
+    bulges = np.array([_bulge(disc, left, behind=True) for left in across])
+    yield row("posterior bulge", GREATEST_BULGE, bulges.max(), "mm")
+    if bulges.max() >= 1.0:
+        top = np.maximum(bulges - bulges.max() + 0.5, 0.0)
+        yield row("place of posterior bulge", f"{GREATEST_BULGE}, left positive", top @ across / top.sum(), "mm")
 
 
 def _frobin(disc: Disc) -> float:
