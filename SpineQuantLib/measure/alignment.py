@@ -19,6 +19,7 @@ from ..case.grid import lps_to_ras
 from ..case.measurement import Geometry, Measurement
 from ..case.spine import NamedSpine
 from .angles import coronal_angle, sagittal_angle, slope
+from .axis import AXIS, NO_UPPER_ENDPLATE
 from .frames import Frame, unit
 from .landmarks import Landmarks
 from .rows import CUT, NO_BORDER, Subject, few_slices, line
@@ -88,6 +89,8 @@ def _end(landmarks: Landmarks, name: str, which: int) -> _End | str:
     """An endplate of a vertebra, or why it has no angle."""
     if name not in landmarks.spine.vertebrae:
         return f"{name} is not in view"
+    if name == AXIS and which is _UPPER:
+        return NO_UPPER_ENDPLATE
     frame, section, corners = landmarks.frame(name), landmarks.section(name), landmarks.corners(name)
     if frame is None or section is None or corners is None:
         return f"{name} not seen"

@@ -57,6 +57,11 @@ class Corners:
         """(2,) vector from the posterior to the anterior corner of the upper endplate."""
         return self.upper_front - self.upper_back
 
+    @property
+    def lower_endplate(self) -> np.ndarray:
+        """(2,) vector from the posterior to the anterior corner of the lower endplate."""
+        return self.lower_front - self.lower_back
+
 
 @dataclass(frozen=True)
 class _Curve:

@@ -13,8 +13,8 @@ two neighbouring endplates, so that a bulge does not move them, or the disc's ow
 * *Mean height*: the mean of 41 heights from 10 % to 90 % of the way, perpendicular to the curve halfway up.
 * *Frobin*: the distance of the two facing anterior corners of the bodies, measured at right angles to the line that
   halves the angle between the bodies' midplanes (Frobin et al. 1997, Clin Biomech 12 Suppl 1), so that neither a slip
-  nor a tilt counts; S1's upper endplate stands for its midplane. Not divided by the depth and not converted to a
-  standard angle, as the authors did for radiographs of people who stand.
+  nor a tilt counts; S1's upper endplate stands for its midplane, and C2's lower one for its own. Not divided by the
+  depth and not converted to a standard angle, as the authors did for radiographs of people who stand.
 * *Height index*: Fyllos' height over the depth of the body above.
 * *Depth*: along the AP axis, from the mean anterior to the mean posterior end of the middle 40 % of the disc's height,
   a bulge included. *Width*: the greatest extent from right to left halfway between the surfaces.
@@ -30,6 +30,7 @@ from ..anatomy.levels import SACRUM_VALUE, split_level, vertebra_value
 from ..anatomy.structures import Structure
 from ..case.measurement import Geometry, Measurement
 from .angles import sagittal_angle
+from .axis import AXIS
 from .bulge import measure_bulge
 from .landmarks import Landmarks
 from .profile import HEIGHT_NAMES, Profile, body_depth
@@ -129,7 +130,8 @@ def _width(landmarks: Landmarks, subject: Subject, field: Field, flags: list[str
 def _index(landmarks: Landmarks, subject: Subject, height: Measurement, flags: list[str]) -> Measurement:
     above = split_level(subject.level)[0]
     body, corners = landmarks.section(above), landmarks.corners(above)
-    depth = length(body_depth(body, corners)) if body is not None and corners is not None and not body.cut else 0.0
+    seen = body is not None and corners is not None and not body.cut
+    depth = length(body_depth(body, corners, lower_only=above == AXIS)) if seen else 0.0
     if height.value is None or depth < _LEAST_DEPTH:
         return subject.absent(*_INDEX, f"depth of {above} not measured" if height.value else height.flag)
     return subject.row(*_INDEX, height.value / depth, flags=flags)
@@ -139,8 +141,11 @@ def _frobin(landmarks: Landmarks, subject: Subject, flags: list[str]) -> Measure
     plane, above, below = landmarks.facing(subject.level)
     if plane is None or above is None or below is None:
         return subject.absent(*_FROBIN, "the bodies above and below are not both seen")
-    sacrum = vertebra_value(split_level(subject.level)[1]) == SACRUM_VALUE
-    midplanes = above.midplane, below.upper_endplate if sacrum else below.midplane
+    upper, lower = split_level(subject.level)
+    midplanes = (
+        above.lower_endplate if upper == AXIS else above.midplane,
+        below.upper_endplate if vertebra_value(lower) == SACRUM_VALUE else below.midplane,
+    )
     halving = sum(m / max(float(np.linalg.norm(m)), 1e-9) for m in midplanes)
     halving = halving / max(float(np.linalg.norm(halving)), 1e-9)
     between = above.lower_front - below.upper_front

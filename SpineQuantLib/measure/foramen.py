@@ -23,7 +23,7 @@ from ..case.measurement import Measurement
 from .frames import LEFT, SUPERIOR, Frame, unit
 from .landmarks import Landmarks
 from .rows import CUT, NO_BORDER, NOT_SEEN, Subject, length, line, slipped
-from .section import THICK, Ends, Field, Plane, Section, cut
+from .section import BORDER, THICK, Ends, Field, Plane, Section, cut
 
 __all__ = ["ASYMMETRY", "NARROWEST", "measure_asymmetry", "measure_foramen"]
 
@@ -43,6 +43,9 @@ _SECOND = 0.15
 _NECK = 2.0
 _DIVIDED = "almost divided, or in two: height and area depend on a thin bridge"
 _ONE_SLICE = "seen on one slice only"
+_PARTLY = "fills its slice only in part: area, height and widths may be too small"
+_FILLED = 0.9
+"""Share of a slice that its inner pixels have at least where the slice lies wholly within the foramen."""
 
 
 def measure_foramen(landmarks: Landmarks, level: str, side: Side) -> list[Measurement]:
@@ -60,6 +63,7 @@ def measure_foramen(landmarks: Landmarks, level: str, side: Side) -> list[Measur
     if max(section.pieces, default=0.0) >= _SECOND * section.area or _neck(section) < _NECK:
         flags.append(_DIVIDED)
     flags += slipped(landmarks, level)
+    flags += _filled(field, section)
     plane = section.plane
     height, across = _height(section), np.array([1.0, 0.0])
     widths = (section.widest(across), section.widest(across, (2 / 3, 1.0)), section.widest(across, (0.0, 1 / 3)))
@@ -114,6 +118,16 @@ def _narrowest(field: Field, frame: Frame) -> tuple[Section | None, list[str]]:
     middle = (np.arange(count) + 0.5) / count
     central = first + np.flatnonzero((middle >= 0.25 - 1e-9) & (middle <= 0.75 + 1e-9))
     return sections[int(central[np.argmin(areas[central])])], []
+
+
+def _filled(field: Field, section: Section) -> list[str]:
+    """Reason to doubt a section of a thick slice that the foramen fills only in part: its outline is too small."""
+    if not field.thick:
+        return []
+    k = float(field.grid.to_index(section.plane.to_lps(section.centroid))[0])
+    values = field.occupancy[int(np.clip(round(k), 0, len(field.occupancy) - 1))]
+    values = values[values >= BORDER]
+    return [_PARTLY] if len(values) and float(np.percentile(values, 75)) < _FILLED else []
 
 
 def _planes(field: Field, frame: Frame) -> tuple[list[Plane], bool]:

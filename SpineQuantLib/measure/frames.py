@@ -201,6 +201,7 @@ def estimate(
     cut_sideways: bool = False,
     sideways: np.ndarray | None = None,
     upper_counts: bool = False,
+    lower_counts: bool = False,
 ) -> Frame:
     """Frame of a disc or vertebral body from its own shape.
 
@@ -226,6 +227,8 @@ def estimate(
     upper_counts : bool
         Whether ``up`` is the normal of the upper endplate alone, as of the sacrum: where S1 ends below is no endplate,
         and a bisector would turn away from the one it has.
+    lower_counts : bool
+        The same of the lower endplate, as of the axis below its dens.
     """
     covariance = _covariance(field, field.weights)
     up = _first_up(covariance, up_hint, flat)
@@ -249,7 +252,7 @@ def estimate(
             weights = _footprint(field, frame, planes)
             covariance = _covariance(field, weights)
             centre = _halfway(weights @ field.points / weights.sum(), frame, planes)
-        turned = upper if upper_counts else unit(upper + lower)
+        turned = upper if upper_counts else lower if lower_counts else unit(upper + lower)
         if turned @ up_hint < 0.5 or turned @ up > 1 - 1e-6:
             break
         up = turned

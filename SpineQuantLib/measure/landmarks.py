@@ -12,6 +12,7 @@ from ..anatomy.levels import split_level, vertebra_value
 from ..anatomy.structures import Side
 from ..case.spine import NamedSpine
 from . import frames
+from .axis import AXIS, without_dens
 from .centreline import CentreLine, trace
 from .corners import Corners, corners_of
 from .frames import Frame
@@ -78,6 +79,7 @@ class Landmarks:
         self._facing: dict[tuple[str, float], tuple[Plane | None, Corners | None, Corners | None]] = {}
         self._upright: dict[str, Corners | None] = {}
         self._pairs: dict[str, np.ndarray | None] = {}
+        self._bodies: dict[str, Field | None] = {}
 
     @cached_property
     def fields(self) -> dict[str, Field | None]:
@@ -109,6 +111,15 @@ class Landmarks:
         """Whether a body or disc is among the labels and has a border."""
         field = self.fields[name]
         return field is not None and field.solid
+
+    def body(self, name: str) -> Field | None:
+        """Soft mask of a body or disc as its walls and endplates are read from it: of C2 that below its dens."""
+        if name != AXIS:
+            return self.fields[name]
+        if name not in self._bodies:
+            field = self.fields[name]
+            self._bodies[name] = without_dens(field, self._up_hint(name)) if field is not None else None
+        return self._bodies[name]
 
     def frame(self, name: str) -> Frame | None:
         """Frame of a body or disc from its own shape; None where it is not seen."""
@@ -148,7 +159,8 @@ class Landmarks:
     def corners(self, name: str) -> Corners | None:
         """Corners of a body in its own mid-sagittal plane; None where it is not seen."""
         if name not in self._upright:
-            section = self.section(name)
+            body, frame = self.body(name), self.frame(name)
+            section = cut(body, frame.mid_sagittal) if body is not None and frame is not None else None
             self._upright[name] = corners_of(section, np.array([0.0, 1.0])) if section is not None else None
         return self._upright[name]
 
@@ -193,7 +205,7 @@ class Landmarks:
 
     def bodies_in(self, level: str, plane: Plane) -> tuple[Section | None, Section | None]:
         """Outlines of the bodies above and below a level in a plane."""
-        above, below = (self.fields[name] for name in split_level(level))
+        above, below = (self.body(name) for name in split_level(level))
         return cut(above, plane) if above is not None else None, cut(below, plane) if below is not None else None
 
     def _corners(self, name: str, plane: Plane, outline: Section | None) -> Corners | None:
@@ -208,7 +220,7 @@ class Landmarks:
             return None
         theirs = self._planes.frame(name) if self._planes is not None else None
         if theirs is not None:
-            return frames.seen_in(field, theirs, upper_counts=name == "S1")
+            return frames.seen_in(self.body(name) or field, theirs, upper_counts=name == "S1")
         behind = None
         if self.centre_line is not None:
             up = self._up_hint(name)
@@ -226,13 +238,14 @@ class Landmarks:
             frame = before[2]
         else:
             frame = frames.estimate(
-                field,
+                self.body(name) or field,
                 up,
                 flat="-" in name,
                 behind=behind,
                 cut_sideways=cut_sideways,
                 sideways=sideways,
                 upper_counts=name == "S1",
+                lower_counts=name == AXIS,
             )
         self._estimates[name] = field, basis, frame
         return frame

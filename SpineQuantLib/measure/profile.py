@@ -68,11 +68,15 @@ class Profile:
         return (float(lengths.mean()), places) if len(lengths) else None
 
 
-def body_depth(section: Section, corners: Corners) -> Ends:
+def body_depth(section: Section, corners: Corners, *, lower_only: bool = False) -> Ends:
     """Posterior and anterior end (2,) of the depth of a vertebral body, halfway up its mid-sagittal section.
 
-    Each is the mean of the section's corners of the two endplates along the AP axis.
+    Each is the mean of the section's corners of the two endplates along the AP axis; with ``lower_only`` they are those
+    of the lower endplate, and the depth is drawn there.
     """
+    if lower_only:
+        level = float(corners.lower_back[1] + corners.lower_front[1]) / 2
+        return np.array([corners.lower_back[0], level]), np.array([corners.lower_front[0], level])
     back, front = (corners.upper_back + corners.lower_back) / 2, (corners.upper_front + corners.lower_front) / 2
     middle = float(section.centroid[1])
     return np.array([back[0], middle]), np.array([front[0], middle])

@@ -57,9 +57,9 @@ _PLAUSIBLE: dict[tuple[Structure, str], tuple[float, float]] = {
     (Structure.DISC, "middle height"): (1.0, 24.0),
     (Structure.DISC, "posterior height"): (0.5, 20.0),
     (Structure.DISC, "mean height"): (1.0, 22.0),
-    (Structure.DISC, "depth"): (15.0, 55.0),
-    (Structure.DISC, "area"): (40.0, 900.0),
-    (Structure.DISC, "volume"): (800.0, 30000.0),
+    (Structure.DISC, "depth"): (10.0, 55.0),
+    (Structure.DISC, "area"): (20.0, 900.0),
+    (Structure.DISC, "volume"): (300.0, 30000.0),
     (Structure.CANAL, "area"): (20.0, 500.0),
     (Structure.CANAL, "AP diameter"): (3.0, 28.0),
     (Structure.CANAL, "transverse diameter"): (5.0, 40.0),
@@ -69,9 +69,9 @@ _PLAUSIBLE: dict[tuple[Structure, str], tuple[float, float]] = {
     (Structure.VERTEBRA, "anterior height"): (8.0, 45.0),
     (Structure.VERTEBRA, "middle height"): (8.0, 45.0),
     (Structure.VERTEBRA, "posterior height"): (8.0, 45.0),
-    (Structure.VERTEBRA, "depth"): (12.0, 55.0),
+    (Structure.VERTEBRA, "depth"): (10.0, 55.0),
 }
-"""What is possible in an adult's thoracic or lumbar spine, disease included; far wider than any normal range."""
+"""What is possible in an adult's spine, disease included; far wider than any normal range."""
 
 
 @dataclass(frozen=True)

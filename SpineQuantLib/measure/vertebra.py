@@ -9,6 +9,9 @@ front.
 Deformity after Genant et al. 1993 (doi:10.1002/jbmr.5650080915), in per cent of lost height: *wedge*, the anterior
 against the posterior height; *biconcave*, the middle against the posterior; *crush*, the posterior against the mean of
 the bodies above and below. Where nothing is lost the number is negative.
+
+C2 has a dens in place of an upper endplate: of it there are the depth of the lower endplate and the volume, dens
+included; what needs two endplates is absent, and it is no body to compare its neighbour with.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from ..anatomy.levels import SACRUM_VALUE, vertebra_value
 from ..anatomy.structures import Structure
 from ..case.measurement import Measurement
 from .angles import sagittal_angle
+from .axis import AXIS, NO_UPPER_ENDPLATE
 from .landmarks import Landmarks
 from .profile import HEIGHT_NAMES, Profile, body_depth
 from .rows import (
@@ -34,7 +38,7 @@ from .rows import (
     length,
     line,
 )
-from .section import Ends, Field, cut
+from .section import Ends, Field, Plane, cut
 
 __all__ = ["ENDPLATES", "measure_vertebra"]
 
@@ -60,10 +64,11 @@ def measure_vertebra(landmarks: Landmarks, name: str) -> list[Measurement]:
         return [subject.absent(*column, reason) for column in columns]
     flags = doubts(field, section)
     found = _ends(landmarks, name)
-    rows = [
-        subject.row(*column, length(found[column[0]]), flags=flags, geometry=line(section.plane, found[column[0]]))
-        for column in _LENGTHS
-    ]
+    rows = [_length(subject, column, section.plane, found.get(column[0]), flags) for column in _LENGTHS]
+    if name == AXIS:
+        rows += [subject.absent(*_WIDTH, NO_UPPER_ENDPLATE), _volume(subject, field, flags)]
+        columns = (_WEDGE, *(("deformity", method, "%") for method in _DEFORMITY))
+        return [*rows, *(subject.absent(*column, NO_UPPER_ENDPLATE) for column in columns)]
     rows += [_width(landmarks, subject, field, flags), _volume(subject, field, flags)]
     if frame.endplates:
         angle = sagittal_angle(frame, frame.endplates[0], frame, frame.endplates[1])
@@ -73,12 +78,22 @@ def measure_vertebra(landmarks: Landmarks, name: str) -> list[Measurement]:
     return [*rows, *_deformities(landmarks, subject, found, flags)]
 
 
+def _length(
+    subject: Subject, column: tuple[str, str, str], plane: Plane, ends: Ends | None, flags: list[str]
+) -> Measurement:
+    if ends is None and subject.level == AXIS:
+        return subject.absent(*column, NO_UPPER_ENDPLATE)
+    return subject.row(*column, length(ends), flags=flags, geometry=line(plane, ends))
+
+
 def _ends(landmarks: Landmarks, name: str) -> dict[str, Ends | None]:
     """Ends of heights and depth in the plane of the body's section; empty where it is not whole."""
     section, corners = landmarks.section(name), landmarks.corners(name)
     if section is None or corners is None or section.cut:
         return {}
-    depth = body_depth(section, corners)
+    depth = body_depth(section, corners, lower_only=name == AXIS)
+    if name == AXIS:
+        return {"depth": depth}
     return {**Profile(section, float(depth[0][0]), float(depth[1][0])).heights, "depth": depth}
 
 
@@ -122,6 +137,8 @@ def _beside(landmarks: Landmarks, name: str) -> tuple[float, str]:
             return np.nan, "no body above and below to compare with"
         if vertebra_value(bodies[m]) == SACRUM_VALUE:
             return np.nan, "S1 is no body to compare with"
+        if bodies[m] == AXIS:
+            return np.nan, "C2 is no body to compare with"
         ends = _ends(landmarks, bodies[m]).get("posterior height")
         if ends is None:
             return np.nan, f"posterior height of {bodies[m]} not measured"
