@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -126,7 +127,7 @@ class Measurement:
         size = self.geometry.size(self.unit)
         return size is not None and abs(abs(self.value) - size) <= _FITS * max(size, 1.0)
 
-    @property
+    @cached_property
     def key(self) -> str:
         """Stable name of the measurement, for example ``disc_L4-L5_height_Dabbs``; used for markup names."""
         words = [

@@ -149,15 +149,10 @@ class NamedSpine:
         margin : int
             Voxels left around the object; clipped at the edge of the volume.
         """
-        if value not in self.boxes:
+        box = self._box(value, margin)
+        if box is None:
             return None
-        # The cord lies in the sac: where it is told apart, the sac is still whole.
-        parts = {value, CORD_VALUE} & self.boxes.keys() if value == CANAL_VALUE else {value}
-        lo, hi = [], []
-        for axis, size in enumerate(self.labels.shape):
-            lo.append(max(min(self.boxes[part][axis].start for part in parts) - margin, 0))
-            hi.append(min(max(self.boxes[part][axis].stop for part in parts) + margin, size))
-        box = tuple(slice(a, b) for a, b in zip(lo, hi, strict=True))
+        parts = self._parts(value)
         structure = describe(value).structure
         crop = self.labels[box]
         soft = self.occupancy[structure][box].astype(np.float32, copy=True)
@@ -170,10 +165,34 @@ class NamedSpine:
         grid = Grid(
             crop.shape,
             self.grid.spacing,
-            tuple(self.grid.to_lps(np.array(lo)).tolist()),
+            tuple(self.grid.to_lps(np.array([side.start for side in box])).tolist()),
             self.grid.directions,
         )
-        return Patch(soft, grid, (lo[0], lo[1], lo[2]))
+        return Patch(soft, grid, (box[0].start, box[1].start, box[2].start))
+
+    def same_around(self, value: int, other: NamedSpine, margin: int = 2) -> bool:
+        """Whether one object's :meth:`patch` is the same in another segmentation of the same volume."""
+        box = self._box(value, margin)
+        if box is None or box != other._box(value, margin) or self._parts(value) != other._parts(value):
+            return False
+        soft, others = (spine.occupancy.get(describe(value).structure) for spine in (self, other))
+        if not np.array_equal(self.labels[box], other.labels[box]):
+            return False
+        return soft is others or (soft is not None and others is not None and np.array_equal(soft[box], others[box]))
+
+    def _parts(self, value: int) -> set[int]:
+        """Values that make up an object. The cord lies in the sac: where it is told apart, the sac is still whole."""
+        return {value, CORD_VALUE} & self.boxes.keys() if value == CANAL_VALUE else {value}
+
+    def _box(self, value: int, margin: int) -> tuple[slice, ...] | None:
+        """Box around an object with voxels left around it, within the volume; None where the object is absent."""
+        if value not in self.boxes:
+            return None
+        around = zip(*(self.boxes[part] for part in self._parts(value)), strict=True)
+        return tuple(
+            slice(max(min(side.start for side in sides) - margin, 0), min(max(side.stop for side in sides) + margin, n))
+            for sides, n in zip(around, self.labels.shape, strict=True)
+        )
 
     def vertebra_values(self) -> dict[str, int]:
         """Label value of each vertebra, top down."""

@@ -21,7 +21,7 @@ from .centreline import CentreLine
 from .frames import unit
 from .landmarks import Landmarks
 from .rows import CUT, NOT_SEEN, RAGGED, length, solid
-from .section import Ends, Field, Plane, Section, cut
+from .section import Ends, Field, Plane, Section, cross, cut
 
 __all__ = ["NARROW", "TAPERED", "CanalCurve", "Place"]
 
@@ -185,7 +185,7 @@ def _section(sac: Field, point: np.ndarray, tangent: np.ndarray, front: np.ndarr
     anterior = unit(front - (front @ tangent) * tangent)
     if not anterior.any():
         return None
-    return cut(sac, Plane(point, np.cross(tangent, anterior), anterior), reach=_REACH)
+    return cut(sac, Plane(point, cross(tangent, anterior), anterior), reach=_REACH)
 
 
 def _judged(places: Sequence[Place]) -> list[Place]:

@@ -113,12 +113,7 @@ def _recentre(field: Field, line: CentreLine) -> CentreLine:
         values[before] + share * (values[before + 1] - values[before]) for values in (line.points, line.tangents)
     )
     tangents = np.stack([unit(tangent) for tangent in tangents])
-    # Most voxels are near few stations: those that are not are out after one product of matrices.
-    along = field.points @ tangents.T - (places * tangents).sum(axis=1)
-    voxel, station = np.nonzero(np.abs(along) < width)
-    near = field.points[voxel]
-    mass = field.weights[voxel] * (1.0 - np.abs(along[voxel, station]) / width)
-    mass *= np.clip(_RADIUS - np.linalg.norm(near - places[station], axis=1), 0.0, 1.0)
+    near, mass, station = _around(field, places, tangents, width)
     masses, *sums = (
         np.bincount(station, weights, minlength=len(stations)) for weights in (mass, *(mass[:, None] * near).T)
     )
@@ -127,6 +122,27 @@ def _recentre(field: Field, line: CentreLine) -> CentreLine:
         return line
     masses, centres = masses[kept], np.column_stack(sums)[kept] / masses[kept, None]
     return _smooth(stations[kept], centres, np.minimum(masses / np.median(masses), 1.0))
+
+
+def _around(
+    field: Field, places: np.ndarray, tangents: np.ndarray, width: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Voxels around planes through stations of a line, and how much each counts there.
+
+    Returns
+    -------
+    points, mass, station : np.ndarray
+        (n, 3) LPS millimetres, (n,) weights that fall to zero at ``width`` from the plane and at the radius from the
+        line, and (n,) the number of the station; a voxel is near several of them.
+    """
+    found = []
+    for n, (place, tangent) in enumerate(zip(places, tangents, strict=True)):
+        points, weights = field.near(place, tangent, width, _RADIUS)
+        along = np.abs((points - place) @ tangent)
+        hit = along < width
+        found.append((points[hit], weights[hit] * (1.0 - along[hit] / width), np.full(np.count_nonzero(hit), n)))
+    points, mass, station = (np.concatenate(part) for part in zip(*found, strict=True))
+    return points, mass * np.clip(_RADIUS - np.linalg.norm(points - places[station], axis=1), 0.0, 1.0), station
 
 
 def trace(field: Field) -> CentreLine | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -23,6 +24,7 @@ __all__ = ["Landmarks"]
 _ARRAY_SIDEWAYS, _IN_SLICE = (0,), (1, 2)
 _LEVELS_BESIDE = 3
 """Levels whose foramina tell where left is of what the view cuts."""
+_NONE: Mapping[str, Field | None] = {}
 _Estimate = tuple[Field, tuple[object, ...], Frame]
 """A frame with the field and everything else that it was estimated from."""
 
@@ -31,6 +33,7 @@ _Estimate = tuple[Field, tuple[object, ...], Frame]
 class _Known:
     """What landmarks leave to those of the same spine after an edit; not the landmarks, which would keep their own."""
 
+    spine: NamedSpine
     fields: dict[str, Field | None]
     sac: Field | None
     centre_line: CentreLine | None
@@ -38,7 +41,7 @@ class _Known:
 
     @classmethod
     def of(cls, landmarks: Landmarks) -> _Known:
-        return cls(landmarks.fields, landmarks.sac, landmarks.centre_line, landmarks._estimates)
+        return cls(landmarks.spine, landmarks.fields, landmarks.sac, landmarks.centre_line, landmarks._estimates)
 
 
 class Landmarks:
@@ -85,12 +88,24 @@ class Landmarks:
     def fields(self) -> dict[str, Field | None]:
         """Soft mask of each body and disc by its name; None where it is not seen."""
         before = self._known.fields if self._known is not None else {}
-        return {name: _unless_same(Field.of(self.spine, v), before.get(name)) for name, v in self._values.items()}
+        return {name: self._field(value, before.get(name), before) for name, value in self._values.items()}
 
     @cached_property
     def sac(self) -> Field | None:
         """Soft mask of the dural sac."""
-        return _unless_same(Field.of(self.spine, CANAL_VALUE, whole=True), self._known and self._known.sac)
+        return self._field(CANAL_VALUE, self._known and self._known.sac, whole=True)
+
+    def _field(
+        self, value: int, before: Field | None, renamed: Mapping[str, Field | None] = _NONE, *, whole: bool = False
+    ) -> Field | None:
+        """Soft mask of a label; that of before, with all that was cut from it, where it is the same.
+
+        Where levels were renamed, it is that of another name.
+        """
+        if before is not None and self._known is not None and self.spine.same_around(value, self._known.spine):
+            return before
+        field = Field.of(self.spine, value, whole=whole)
+        return next((old for old in (before, *renamed.values()) if _same(field, old)), field)
 
     @cached_property
     def cord(self) -> Field | None:
@@ -290,8 +305,7 @@ class Landmarks:
         return frames.SUPERIOR
 
 
-def _unless_same(field: Field | None, before: Field | None) -> Field | None:
-    """A field; that of before, with all that was cut from it, where it is the same."""
+def _same(field: Field | None, before: Field | None) -> bool:
     if field is None or before is None or (field.start, field.volume) != (before.start, before.volume):
-        return field
-    return before if np.array_equal(field.occupancy, before.occupancy) else field
+        return False
+    return np.array_equal(field.occupancy, before.occupancy)

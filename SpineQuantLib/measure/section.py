@@ -23,7 +23,7 @@ from .outline import rings
 from .sampling import BORDER, JUST_BELOW, Sampler
 from .slices import THICK
 
-__all__ = ["BORDER", "THICK", "Ends", "Field", "Plane", "Section", "cut"]
+__all__ = ["BORDER", "THICK", "Ends", "Field", "Plane", "Section", "cross", "cut"]
 
 Ends = tuple[np.ndarray, np.ndarray]
 """Two points (2,) of a plane, in mm along its axes."""
@@ -97,6 +97,35 @@ class Field:
     def weights(self) -> np.ndarray:
         """(n,) occupancy at :attr:`points`."""
         return self.occupancy[self.occupancy > _FAINT].astype(float)
+
+    @cached_property
+    def _rows(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Points and weights in order along the longest side of the box; where each row begins; rows per LPS mm."""
+        axis = int(np.argmax(self.spacing * self.occupancy.shape))
+        row = np.argwhere(self.occupancy > _FAINT)[:, axis]
+        order = np.argsort(row, kind="stable")
+        begins = np.searchsorted(row[order], np.arange(self.occupancy.shape[axis] + 1))
+        return self.points[order], self.weights[order], begins, np.linalg.inv(self.grid.matrix[:3, :3])[axis]
+
+    def near(self, place: np.ndarray, normal: np.ndarray, depth: float, radius: float) -> tuple[np.ndarray, np.ndarray]:
+        """Points (n, 3) and weights (n,) of the rows of voxels that a short cylinder meets.
+
+        Of a long object few voxels are near a plane across it, and the others need not be looked at.
+
+        Parameters
+        ----------
+        place, normal : np.ndarray
+            (3,) LPS millimetres of the cylinder's middle, and the unit vector along its axis.
+        depth, radius : float
+            Millimetres from its middle to its ends and to its side.
+        """
+        points, weights, begins, along = self._rows
+        middle = float(along @ (place - np.asarray(self.grid.origin)))
+        slope = float(along @ normal)
+        half = depth * abs(slope) + radius * math.sqrt(max(float(along @ along) - slope**2, 0.0))
+        first, last = (min(max(row, 0), len(begins) - 1) for row in (int(middle - half) - 1, int(middle + half) + 2))
+        part = slice(begins[first], begins[last])
+        return points[part], weights[part]
 
     @cached_property
     def centroid(self) -> np.ndarray:
@@ -173,6 +202,12 @@ def _largest_piece(occupancy: np.ndarray) -> np.ndarray:
     return np.where(rim & ((pieces == 0) | keep), occupancy, 0.0).astype(np.float32)
 
 
+def cross(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Vector product of two vectors (3,); NumPy's own takes ten times as long for what cannot be here."""
+    (a, b, c), (d, e, f) = first, second
+    return np.array([b * f - c * e, c * d - a * f, a * e - b * d])
+
+
 @dataclass(frozen=True, eq=False)
 class Plane:
     """A plane with its own two axes.
@@ -190,8 +225,7 @@ class Plane:
     @property
     def normal(self) -> np.ndarray:
         """Unit normal."""
-        (a, b, c), (d, e, f) = self.u, self.v
-        return np.array([b * f - c * e, c * d - a * f, a * e - b * d])
+        return cross(self.u, self.v)
 
     def to_lps(self, uv: np.ndarray) -> np.ndarray:
         """LPS millimetres (…, 3) of points (…, 2) in the plane."""
@@ -346,9 +380,12 @@ def cut(field: Field, plane: Plane, *, reach: float | None = None) -> Section | 
 
 
 def _cut(field: Field, plane: Plane, reach: float | None) -> Section | None:
-    height = (field.points - plane.origin) @ plane.normal
-    near = field.points[np.abs(height) <= np.linalg.norm(field.spacing)] - plane.origin
-    near = near @ np.stack([plane.u, plane.v]).T
+    thick = float(np.linalg.norm(field.spacing))
+    points = field.points
+    if reach is not None:
+        points, _ = field.near(plane.origin, plane.normal, thick, math.sqrt(2.0) * reach)
+    points = points - plane.origin
+    near = points[np.abs(points @ plane.normal) <= thick] @ np.stack([plane.u, plane.v]).T
     if reach is not None:
         near = near[np.abs(near).max(axis=1) <= reach]
     if not len(near):

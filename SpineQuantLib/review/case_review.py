@@ -264,7 +264,9 @@ class CaseReview:
         if named.result.spine.vertebrae == before.result.spine.vertebrae:
             after = named
         else:
-            after = table_under_new_names(before, named, measure(named.result))
+            landmarks = Landmarks(named.result.spine, known=self._landmarks)
+            after = table_under_new_names(before, named, measure(named.result, landmarks=landmarks))
+            self._landmarks = landmarks
         return self._edit(
             after,
             "levels",

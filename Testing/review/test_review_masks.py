@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -10,10 +12,12 @@ from SpineQuantLib.anatomy.labels import CANAL_VALUE, disc_value, foramen_value
 from SpineQuantLib.anatomy.levels import vertebra_value
 from SpineQuantLib.anatomy.structures import Side, Structure
 from SpineQuantLib.case.errors import InputError
+from SpineQuantLib.case.spine import NamedSpine
 from SpineQuantLib.measure.landmarks import Landmarks
 from SpineQuantLib.review.case_review import CaseReview
-from SpineQuantLib.review.masks import edited_spine
+from SpineQuantLib.review.masks import edited_spine, touched_values
 from SpineQuantLib.review.measuring import measure_with_sac
+from SpineQuantLib.review.remeasure import Touched
 
 DISC = disc_value("L4")
 VOLUME = "disc_L4-L5_volume_soft-voxels"
@@ -204,6 +208,52 @@ def test_what_is_taken_over_from_before_an_edit_changes_no_value(review):
         result = review.result
         quick = measure_with_sac(result, everything, Landmarks(result.spine, known=review._landmarks))
         assert quick == measure_with_sac(result, everything)
+
+
+def brush(labels: np.ndarray, value: int, over: int, random: np.random.Generator) -> np.ndarray:
+    """Labels after a stroke of a round brush in one slice, laid on a voxel of an object at random."""
+    k, j, i = random.choice(np.argwhere(labels == over))
+    rows, columns = np.ogrid[: labels.shape[1], : labels.shape[2]]
+    labels = labels.copy()
+    labels[k][(rows - j) ** 2 + (columns - i) ** 2 <= random.integers(1, 4) ** 2] = value
+    return labels
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_random_strokes_give_the_rows_of_a_fresh_measuring(review, seed):
+    """Whatever was painted or erased before: what depends on a stroke is measured as if there had been nothing."""
+    random = np.random.default_rng(seed)
+    review.prepare()
+    kinds = [DISC, vertebra_value("L4"), CANAL_VALUE, foramen_value("L4", Side.RIGHT), vertebra_value("L5")]
+    for over in random.permutation(kinds):
+        before = review.result.spine
+        labels = brush(before.labels, int(random.choice([over, 0])), int(over), random)
+        values = touched_values(before.labels, labels)
+        try:
+            review.edit_mask(labels)
+        except InputError:
+            continue  # what the brush took away had been all of a foramen's side of the spine
+        result = review.result
+        fresh = NamedSpine(before.grid, result.spine.labels.copy(), result.spine.occupancy, before.vertebrae)
+        wanted = Touched(fresh, values).depends
+        quick = measure_with_sac(result, wanted, Landmarks(result.spine, known=review._landmarks))
+        assert quick == measure_with_sac(replace(result, spine=fresh), wanted)
+        assert fresh.objects == result.spine.objects
+        if random.random() < 0.3:
+            review.undo()
+
+
+def test_names_given_anew_measure_what_was_there(review):
+    """Masks stay where they are when levels are renamed, and so does what was cut from them."""
+    review.prepare()
+    before = review._landmarks
+    review.rename("L4-L5", s1_becomes_lumbar=True)
+    after = review._landmarks
+    assert after.column != before.column
+    assert list(after.fields.values()) == list(before.fields.values())
+    assert after.sac is before.sac
+    result = review.result
+    assert measure_with_sac(result, everything, after) == measure_with_sac(result, everything)
 
 
 def test_only_what_an_edit_touched_is_worked_out_again(review):
