@@ -274,6 +274,7 @@ _QUANTITIES = {
     "distance": Code("121206", "DCM", "Distance"),
     "slip": Code("121206", "DCM", "Distance"),
     "bulge": Code("121206", "DCM", "Distance"),
+    "place of posterior bulge": _private("BULGE_PLACE", "Distance of the bulge from the middle plane, left positive"),
     "diameter": _sct("81827009", "Diameter"),
     "perimeter": _sct("131191004", "Perimeter"),
     "angle": _sct("1483009", "Angle"),

@@ -75,7 +75,7 @@ class Measurement:
     reference : str
         Reference range in words with its source, or empty.
     grade : str
-        Grade by a published cut-off, with its source, or empty.
+        Grade by a published cut-off, with its source; a place in words (``left of the middle``); or empty.
     flag : str
         Reason to doubt the value or why it is absent; empty where there is none.
     source : str

@@ -43,7 +43,7 @@ _LEAST_PICTURES, _STRIP_SHARE = 150.0, 0.36
 _ALIGNMENT = ("lordosis", "thoracic kyphosis", "cervical lordosis", "sacral slope", "coronal Cobb angle")
 _SHOWN = ("height", "area", "AP diameter", "posterior bulge", "signal ratio", "slip", "deformity")
 """Quantities on this page; others and their sources are in the full report."""
-_LEFT_OUT = ("Disc height index",)
+_LEFT_OUT = ("Disc height index", "Place of bulge")
 _SHORT = {
     "Disc height": "Disc height",
     "Foramen area, right": "Foramen area R",

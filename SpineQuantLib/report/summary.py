@@ -45,6 +45,7 @@ _KEY_QUANTITIES = (
     (Structure.DISC, "height", None, "Disc height"),
     (Structure.DISC, "height index", None, "Disc height index"),
     (Structure.DISC, "posterior bulge", None, "Posterior bulge"),
+    (Structure.DISC, "place of posterior bulge", None, "Place of bulge"),
     (Structure.DISC, "signal ratio", None, "Disc signal to CSF"),
     (Structure.CANAL, "area", None, "Sac area"),
     (Structure.CANAL, "AP diameter", None, "Sac AP"),
