@@ -12,12 +12,14 @@ from .column import Span
 from .curve import Curve
 from .instances import Gap
 from .regions import Region
-from .sides import leftward
+from .sides import anatomical_axes, leftward
 
 __all__ = ["BodyFacts", "collect_facts"]
 
 _MIDLINE = 8.0
 _BIN = (4.0, 2.0)
+_COMPARED = 3
+"""Discs at most with which the slope of the next one below is compared."""
 
 
 @dataclass(frozen=True)
@@ -38,10 +40,13 @@ class BodyFacts:
         mm² that the disc below it covers, seen along the column; 0 where there is none.
     taper : float or None
         Front-to-back depth near its upper end over that near its lower end, in the midline.
-    angle : float or None
-        Degrees between the disc above it and the one above that.
     pitch : float or None
         Millimetres along the column from its middle to that of the body below; None where either is cut or not seen.
+    bend : float or None
+        Degrees by which the disc above it descends more steeply to the front than the mean of up to three discs above
+        that, seen from the patient's side; None where no two are seen.
+    room : float or None
+        Millimetres from its lower end to where the view ends, along the column.
     """
 
     volume: float
@@ -50,8 +55,9 @@ class BodyFacts:
     cut: tuple[str, ...] = ()
     disc_below: float = 0.0
     taper: float | None = None
-    angle: float | None = None
     pitch: float | None = None
+    bend: float | None = None
+    room: float | None = None
 
     @property
     def seen(self) -> bool:
@@ -107,7 +113,8 @@ def collect_facts(
                 cut=_cut(mask, whole, region.shape),
                 disc_below=covered,
                 taper=_taper(_points(bodies, box, n, region), n, gaps, column, sac),
-                angle=_angle(gaps, n),
+                bend=_bend(gaps, n, column, sac),
+                room=_room(spans[n - 1], column, region),
             )
         )
     return [
@@ -173,8 +180,25 @@ def _taper(points: np.ndarray, number: int, gaps: list[Gap], column: Curve, sac:
     return float(upper / lower) if lower > 0 else None
 
 
-def _angle(gaps: list[Gap], number: int) -> float | None:
-    """Degrees between the disc above a body and the disc above that one."""
-    if number < 3 or not (gaps[number - 2].seen and gaps[number - 3].seen):
+def _bend(gaps: list[Gap], number: int, column: Curve, sac: Curve | None) -> float | None:
+    """Degrees from the mean of the discs further up to the disc above a body, positive where it descends forwards."""
+    if number < 2 or not gaps[number - 2].seen:
         return None
-    return float(np.degrees(np.arccos(np.clip(gaps[number - 2].normal @ gaps[number - 3].normal, -1, 1))))
+    own = gaps[number - 2]
+    further = [gap.normal for gap in gaps[max(number - 2 - _COMPARED, 0) : number - 2] if gap.seen]
+    if not further:
+        return None
+    mean = np.sum(further, axis=0)
+    _, down, back, _ = anatomical_axes(own.point[None], column, sac)
+    left = np.cross(down[0], back[0])
+    above, below = (vector - (vector @ left) * left for vector in (mean, own.normal))
+    return float(np.degrees(np.arctan2(np.cross(above, below) @ left, above @ below)))
+
+
+def _room(span: Span, column: Curve, region: Region) -> float:
+    """Millimetres from the lower end of a body straight on to where the view ends."""
+    spacing = np.array(region.spacing)
+    end, way = column.at(span.stop) + region.start * spacing, column.tangent(span.stop)
+    edge = np.where(way > 0, np.array(region.shape) - 0.5, -0.5) * spacing
+    moving = np.abs(way) > 1e-6
+    return float(max(((edge - end)[moving] / way[moving]).min(), 0.0))

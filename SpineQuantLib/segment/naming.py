@@ -14,7 +14,7 @@ from ..anatomy.levels import MAX_UNNAMED, column, column_with, is_unnamed, split
 from ..case.errors import UnsuitableError
 from ..case.spine import Naming
 from .facts import BodyFacts
-from .sacrum import SacrumReading, read_sacrum
+from .sacrum import SacrumReading, doubts_of_sacrum_by_hand, read_sacrum
 
 __all__ = ["check_lowest_disc", "name_levels"]
 
@@ -98,6 +98,7 @@ def _by_hand(bodies: Sequence[BodyFacts], reading: SacrumReading, lowest_disc: s
         doubts.append(f"the committee takes a body in view for S1, while the lowest disc was set to {lowest_disc}")
     if reading.index is None and lower == "S1":
         doubts.append("the committee recognises no S1 in view; the name rests on the level set by hand")
+        doubts += doubts_of_sacrum_by_hand(bodies)
     doubts += [text for text in reading.contradictions if reading.index is not None]
     if bodies[-1].disc_below > 0 and reading.index is None:
         doubts.append(

@@ -9,7 +9,7 @@ import numpy as np
 
 from .facts import BodyFacts
 
-__all__ = ["SacrumReading", "hides_body_below", "read_sacrum"]
+__all__ = ["SacrumReading", "doubts_of_sacrum_by_hand", "hides_body_below", "read_sacrum"]
 
 _IS_SACRUM = 0.5
 _SQUARED = 0.9
@@ -19,6 +19,15 @@ _RUDIMENTARY_DISC = 0.6
 _SMALLER_BODY = 0.8
 _SUSPECT_DISC = 0.45
 _SUSPECT_BODY = 0.35
+_LEAST_CUT = 0.5
+"""Volume over that of the body above that an S1 which the view cuts must have at least; whole ones have 0.7 to 1."""
+_BENT = 18.0
+"""Degrees by which the disc above S1 descends more steeply than those further up, where the view ends at S1."""
+_STRAIGHT = 10.0
+"""The same where there is room below; with less the members must all agree, and the shape must be a sacrum's."""
+_ROOM = 15.0
+"""Millimetres of view below a body from which a disc would be seen there."""
+_TAPERED = 1.1
 
 
 @dataclass(frozen=True)
@@ -60,9 +69,13 @@ def read_sacrum(bodies: Sequence[BodyFacts]) -> SacrumReading:
     contradictions = [
         *_below(bodies, first),
         *_too_low(bodies, first),
+        *_too_little(bodies, first),
     ]
     against, doubts = _members(bodies, first)
     contradictions += against
+    unbent, uncertain = _unbent(bodies, first)
+    contradictions += unbent
+    doubts += uncertain
     if "lower" in sacrum.cut:
         doubts.append("S1 lies at the lower edge of the view, which cuts it; its shape could not be judged")
     elif sacrum.taper is not None and sacrum.taper < _SQUARED:
@@ -90,13 +103,64 @@ def hides_body_below(bodies: Sequence[BodyFacts]) -> bool:
     return usual > 0 and bodies[-1].disc_below >= _RUDIMENTARY_DISC * usual
 
 
+def doubts_of_sacrum_by_hand(bodies: Sequence[BodyFacts]) -> list[str]:
+    """What speaks against the last body being S1, where a person says so and the committee recognises none."""
+    last = len(bodies) - 1
+    others = sum(choice is not None and choice != last for choice in _choices(bodies))
+    doubts = _too_low(bodies, last) if bodies[last].seen else []
+    doubts += [text for kind in _unbent(bodies, last) for text in kind]
+    if others:
+        doubts.append(f"{others} of {len(_choices(bodies))} members of the committee take a higher body for S1")
+    return doubts
+
+
 def _not_in_view(bodies: Sequence[BodyFacts]) -> str:
     hint = "; the lowest disc in view can be named by hand"
-    voters = sum(any(votes) for votes in zip(*(b.votes for b in bodies if b.seen), strict=True))
-    members = max((len(b.votes) for b in bodies), default=0)
+    votes = list(zip(*(b.votes for b in bodies if b.seen), strict=True))
+    voters, members = sum(any(own) for own in votes), len(votes)
+    if 2 * voters > members:
+        most = max(sum(v is True for v in b.votes) for b in bodies)
+        return (
+            f"no body is surely S1: {voters} of {members} members of the committee see a sacrum, "
+            f"at most {most} of them in the same body{hint}"
+        )
     if voters:
         return f"only {voters} of {members} members of the committee see a sacrum in view{hint}"
     return f"the sacrum is not in view{hint}"
+
+
+def _too_little(bodies: Sequence[BodyFacts], first: int) -> list[str]:
+    """A contradiction where the view cuts the body taken for S1 so high that it may as well be L5."""
+    sacrum = bodies[first]
+    if first == 0 or "lower" not in sacrum.cut or not bodies[first - 1].seen:
+        return []
+    share = sacrum.volume / bodies[first - 1].volume
+    if share >= _LEAST_CUT:
+        return []
+    return [
+        "too little of the body taken for S1 is in view to tell it from a lumbar one: "
+        f"{100 * share:.0f} % of the volume of the body above it"
+    ]
+
+
+def _unbent(bodies: Sequence[BodyFacts], first: int) -> tuple[list[str], list[str]]:
+    """Contradictions and doubts from a spine that does not bend above the body taken for S1.
+
+    Between L5 and the sacrum the spine bends more than anywhere else. A view of chest and upper loin, whose lowest body
+    is taken for a sacrum because nothing is seen below it, lacks this bend; but so do some flat backs.
+    """
+    sacrum = bodies[first]
+    if sacrum.bend is None or sacrum.bend >= _BENT:
+        return [], []
+    steeper = f"{sacrum.bend:.0f}° more" if sacrum.bend >= 1 else "no more"
+    text = (
+        f"the spine hardly bends at the body taken for S1: the disc above it descends forwards {steeper} steeply than "
+        "those further up; at a sacrum it is mostly 20 to 45°"
+    )
+    if sacrum.room is not None and sacrum.room < _ROOM:
+        return [f"{text}; and the view ends too soon to show whether a disc follows, as below a lumbar vertebra"], []
+    sure = all(choice == first for choice in _choices(bodies)) and (sacrum.taper or 0.0) >= _TAPERED
+    return ([], [text]) if sure or sacrum.bend >= _STRAIGHT else ([text], [])
 
 
 def _below(bodies: Sequence[BodyFacts], first: int) -> list[str]:
@@ -170,8 +234,8 @@ def _evidence(bodies: Sequence[BodyFacts], first: int) -> list[str]:
         f"{sum(c == first for c in choices)} of {len(choices)} members of the committee take this body for S1",
         f"S1 body of {sacrum.volume / 1000:.1f} cm³{ratio}",
     ]
-    if sacrum.angle is not None:
-        out.append(f"{sacrum.angle:.0f}° between the disc above S1 and the next one above")
+    if sacrum.bend is not None:
+        out.append(f"the disc above S1 descends {sacrum.bend:.0f}° more steeply than those further up")
     if sacrum.taper is not None and "lower" not in sacrum.cut:
         out.append(f"S1 is {sacrum.taper:.2f} times as deep front to back at its upper end as at its lower end")
     if first == len(bodies) - 1 and sacrum.disc_below == 0:

@@ -10,7 +10,7 @@ from .curve import Curve
 from .instances import Gap, keep_main
 from .regions import Region
 
-__all__ = ["divide_foramina", "leftward"]
+__all__ = ["anatomical_axes", "divide_foramina", "leftward"]
 
 _ABOVE_DISC = 0.72
 _BELOW_DISC = 0.28
@@ -25,8 +25,10 @@ _DEFAULT_DEPTH = 23.0
 _MIN_DEPTH = 8.0
 
 
-def leftward(points: np.ndarray, column: Curve, sac: Curve | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Position of points (n, 3) in the anatomy itself, so that a turned or bent patient keeps his sides.
+def anatomical_axes(
+    points: np.ndarray, column: Curve, sac: Curve | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Directions of the anatomy itself at the height of points (n, 3), so that a turned or bent patient keeps them.
 
     The frame at each height is made of the column's direction and of the way from the column to the dural sac; where
     there is no sac it is thought straight behind the column.
@@ -34,8 +36,8 @@ def leftward(points: np.ndarray, column: Curve, sac: Curve | None) -> tuple[np.n
     Returns
     -------
     tuple of np.ndarray
-        Millimetres to the patient's left of the sac's centre line, behind the column's curve, and behind the sac's
-        centre line, each (n,).
+        Nearest places on the column's curve in mm, unit vectors towards the feet, unit vectors backwards, and the
+        middle of the dural sac in mm, each (n, 3).
     """
     arc, _ = column.project(points)
     origin, down = column.at(arc), column.tangent(arc)
@@ -54,6 +56,19 @@ def leftward(points: np.ndarray, column: Curve, sac: Curve | None) -> tuple[np.n
         known &= depth > _MIN_DEPTH
         back = np.where(known[:, None], way / np.maximum(depth, 1e-6)[:, None], straight)
         centre = np.where(known[:, None], seen, centre)
+    return origin, down, back, centre
+
+
+def leftward(points: np.ndarray, column: Curve, sac: Curve | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Position of points (n, 3) in the frames of :func:`anatomical_axes`.
+
+    Returns
+    -------
+    tuple of np.ndarray
+        Millimetres to the patient's left of the sac's centre line, behind the column's curve, and behind the sac's
+        centre line, each (n,).
+    """
+    origin, down, back, centre = anatomical_axes(points, column, sac)
     # k to the left, j to the feet, i to the back is right-handed: feet × back = left.
     left = np.cross(down, back)
     return (

@@ -78,8 +78,10 @@ def _build(
     length = pitch * len(names) - DISC
     arc = np.arange(-60.0, length + 60.0)
     share = np.clip(arc / length, 0, 1)
-    # Direction towards the feet: lordotic in the sagittal plane, sinusoidal in the coronal one.
-    tilt = np.deg2rad(-0.3 * lordosis + lordosis * share**2)
+    # Direction towards the feet: lordotic in the sagittal plane, most of all above S1, sinusoidal in the coronal one.
+    top = length - min(length, pitch * len(LUMBAR) - DISC)
+    lumbar = np.clip((arc - top) / (length - top - 0.7 * BODY), 0, 1)
+    tilt = np.deg2rad(-0.3 * lordosis + lordosis * lumbar**3)
     bend = np.deg2rad(scoliosis / 2 * np.cos(2 * np.pi * share))
     down = np.stack([np.sin(bend), np.cos(bend) * np.cos(tilt), np.cos(bend) * np.sin(tilt)], axis=1)
     curve = np.cumsum(down, axis=0)

@@ -193,16 +193,18 @@ def test_s2_below_s1_is_not_a_vertebra(make_spine, as_opinion, assert_same):
         assert_same(spine.labels, truth.labels)
 
 
-def test_a_view_that_ends_within_the_spine_says_so(make_spine, as_opinion):
+@pytest.mark.parametrize(("below_middle", "named"), [(8, True), (-2, False)])
+def test_a_view_that_ends_within_the_spine_says_so(make_spine, as_opinion, below_middle, named):
     truth = make_spine()
     upper = int(truth.middle(vertebra_value("L2"))[1])
     lower = int(truth.middle(vertebra_value("S1"))[1])
-    rows = slice(upper, lower)
+    rows = slice(upper, lower + below_middle)
     labels = truth.labels[:, rows].copy()
     grid = Grid(labels.shape, truth.grid.spacing, truth.grid.origin, truth.grid.directions)
     spine = name_spine(as_opinion(truth.classes()[:, rows].copy(), grid))
-    assert spine.vertebrae == ("L2", "L3", "L4", "L5", "S1")
-    assert any("upper edge of the view cuts the L2 body" in text for text in spine.naming.evidence)
+    assert spine.vertebrae == (("L2", "L3", "L4", "L5", "S1") if named else ("V5", "V4", "V3", "V2", "V1"))
+    assert any(f"upper edge of the view cuts the {spine.vertebrae[0]} body" in text for text in spine.naming.evidence)
+    assert any("too little of the body taken for S1" in text for text in spine.naming.doubts) is not named
     assert any("lower edge of the view" in text for text in spine.naming.doubts)
 
 

@@ -48,10 +48,63 @@ def test_a_far_too_small_s1_ends_the_count():
     assert not naming.named
 
 
-def test_an_s1_that_the_view_cuts_may_be_small():
-    _, naming = name_levels(column(5, replace(SACRUM, volume=9000.0, cut=("lower",))))
+def test_an_s1_that_the_view_cuts_may_be_somewhat_small():
+    _, naming = name_levels(column(5, replace(SACRUM, volume=24000.0, cut=("lower",))))
     assert naming.named
     assert any("edge of the view" in doubt for doubt in naming.doubts)
+
+
+def test_an_s1_of_which_little_is_in_view_ends_the_count():
+    names, naming = name_levels(column(5, replace(SACRUM, volume=12000.0, cut=("lower",))))
+    assert names[-1] == "V1"
+    assert any("34 % of the volume" in doubt for doubt in naming.doubts)
+
+
+@pytest.mark.parametrize(
+    ("bend", "room", "taper", "votes", "named", "doubted"),
+    [
+        # A sacrum like most: room or none.
+        (28.0, 0.0, 1.3, 5, True, False),
+        (28.0, 60.0, 1.3, 5, True, False),
+        # Nothing could be seen below: the bend has to speak for it.
+        (14.0, 4.0, 1.3, 5, False, True),
+        (-3.0, 4.0, 1.3, 5, False, True),
+        # There is view below, and nothing in it.
+        (14.0, 40.0, 1.0, 4, True, True),
+        # A flat back whose sacrum is plain, and one whose sacrum is not.
+        (4.0, 40.0, 1.3, 5, True, True),
+        (4.0, 40.0, 1.0, 5, False, True),
+        (4.0, 40.0, 1.3, 4, False, True),
+        # Too few discs to tell.
+        (None, 0.0, 1.3, 5, True, False),
+    ],
+)
+def test_a_spine_that_does_not_bend_at_s1(bend, room, taper, votes, named, doubted):
+    s1 = replace(SACRUM, bend=bend, room=room, taper=taper, votes=(True,) * votes + (False,) * (5 - votes))
+    _, naming = name_levels(column(5, s1))
+    assert naming.named is named
+    assert any("hardly bends" in doubt for doubt in naming.doubts) is doubted
+
+
+def test_a_sacrum_set_by_hand_is_doubted_where_the_bodies_speak_against_it():
+    straight = replace(LUMBAR, bend=3.0, room=2.0, disc_below=0.0)
+    names, naming = name_levels(column(4, straight), "L5-S1")
+    assert names[-1] == "S1"
+    assert any("hardly bends" in doubt for doubt in naming.doubts)
+    voted = replace(LUMBAR, votes=(True, True, False, False, False), disc_below=300.0)
+    _, naming = name_levels([*[LUMBAR] * 4, voted, replace(LUMBAR, bend=30.0, disc_below=0.0)], "L5-S1")
+    assert any("2 of 5 members of the committee take a higher body for S1" in doubt for doubt in naming.doubts)
+    assert any("rudimentary" in doubt for doubt in naming.doubts)
+    _, naming = name_levels(column(5, replace(LUMBAR, bend=30.0, disc_below=0.0)), "L5-S1")
+    assert naming.doubts == ("the committee recognises no S1 in view; the name rests on the level set by hand",)
+
+
+def test_members_that_see_a_sacrum_in_different_places_are_told_apart():
+    votes = [(True, False, False, False, False), (False, True, True, False, False), (False, False, False, True, True)]
+    bodies = [replace(LUMBAR, votes=own) for own in votes]
+    _, naming = name_levels([LUMBAR, LUMBAR, *bodies])
+    assert not naming.named
+    assert any("5 of 5 members of the committee see a sacrum, at most 2 of them" in doubt for doubt in naming.doubts)
 
 
 def test_a_squared_s1_is_doubted():

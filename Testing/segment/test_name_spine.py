@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -186,6 +188,17 @@ def test_a_volume_without_a_spine_is_refused(make_spine, as_opinion, what):
         classes[np.linalg.norm(points - centre, axis=-1) < 15] = 1
     with pytest.raises(UnsuitableError, match="no lumbar spine was found"):
         name_spine(as_opinion(classes, truth.grid))
+
+
+@pytest.mark.parametrize("rotation", [(25, 0, 0), (-20, 25, 15)])
+def test_the_bend_above_s1_does_not_depend_on_how_the_patient_lies(make_spine, as_opinion, rotation):
+    def bend(**turned):
+        truth = make_spine(spacing=(3.0, 2.0, 2.0), **turned)
+        evidence = name_spine(as_opinion(truth.classes(), truth.grid)).naming.evidence
+        return float(next(re.search(r"S1 descends (-?\d+)° more", text)[1] for text in evidence if "descends" in text))
+
+    assert bend() > 20
+    assert bend(rotation=rotation) == pytest.approx(bend(), abs=3)
 
 
 def test_right_is_where_the_slices_begin(make_spine, as_opinion):
