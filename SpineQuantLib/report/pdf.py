@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape
@@ -14,46 +12,26 @@ from .. import __version__
 from ..anatomy.structures import Structure
 from ..case.errors import OutputError
 from ..case.measurement import Measurement
-from ..case.opinion import Verdict
 from ..case.result import CaseResult
+from .pdf_levels import levels_of
+from .pdf_type import BOLD, BRAND, COLOURS, FONT, RULE, SOFT, plain, register_fonts, rich, some
 from .pictures import CasePictures
 from .ranges import sources_of
-from .summary import Cell, LevelTable, facts, level_table, look_first
+from .summary import facts, level_table, look_first
 from .words import MEANING, RESEARCH_USE, SIGNS, quantity
 
 if TYPE_CHECKING:
-    from reportlab.lib.styles import ParagraphStyle
     from reportlab.pdfgen.canvas import Canvas
     from reportlab.platypus import Paragraph, Table
 
 __all__ = ["write_pdf"]
 
-_FONT, _BOLD = "SpineQuant", "SpineQuant-Bold"
-_INK, _SOFT, _RULE, _WASH, _BRAND = "#15212a", "#5c666d", "#c5ccd1", "#f3f6f8", "#1f3a4d"
-_COLOURS = {
-    Verdict.PASS: ("#e6f4ef", "#00694c"),
-    Verdict.REVIEW: ("#fff4d6", "#8a5a00"),
-    Verdict.FAIL: ("#fde7dc", "#a33a00"),
-}
-"""Background and border; the sign and the word say the same without colour."""
-_STATES = {"doubtful": "#fff4d6", "outside": "#fde7dc", "not measured": "#eceff1", "corrected": "#e3eff9"}
 _MARGIN, _GAP = 32.0, 7.0
 _MAX_REASONS, _MAX_LOOKS, _MAX_NOTES = 4, 5, 8
 _LEAST_PICTURES, _STRIP_SHARE = 150.0, 0.36
 _ALIGNMENT = ("lordosis", "thoracic kyphosis", "cervical lordosis", "sacral slope", "coronal Cobb angle")
 _SHOWN = ("height", "area", "AP diameter", "posterior bulge", "signal ratio", "slip", "deformity")
 """Quantities on this page; others and their sources are in the full report."""
-_LEFT_OUT = ("Disc height index", "Place of bulge")
-_SHORT = {
-    "Disc height": "Disc height",
-    "Foramen area, right": "Foramen area R",
-    "Foramen area, left": "Foramen area L",
-    "Foramen height, right": "Foramen height R",
-    "Foramen height, left": "Foramen height L",
-    "Posterior bulge": "Post. bulge",
-    "Disc signal to CSF": "Disc signal",
-    "Sac compression": "Sac compr.",
-}
 
 
 def write_pdf(result: CaseResult, folder: Path, pictures: CasePictures, *, written: datetime | None = None) -> None:
@@ -81,7 +59,7 @@ def write_pdf(result: CaseResult, folder: Path, pictures: CasePictures, *, writt
     from reportlab.lib.pagesizes import A4
     from reportlab.pdfgen.canvas import Canvas
 
-    _register_fonts()
+    register_fonts()
     written = written or datetime.now().astimezone()
     path = Path(folder) / "report.pdf"
     page = Canvas(str(path), pagesize=A4, pageCompression=1)
@@ -94,49 +72,6 @@ def write_pdf(result: CaseResult, folder: Path, pictures: CasePictures, *, writt
         page.save()
     except OSError as error:
         raise OutputError(f"{path} cannot be written ({error.strerror}); is it open in another program?") from error
-
-
-@cache
-def _register_fonts() -> None:
-    """DejaVu, which comes with Matplotlib, has the signs that the standard fonts of PDF lack: ≥, −, ², ⚑."""
-    import matplotlib
-    from reportlab.pdfbase.pdfmetrics import registerFont, registerFontFamily
-    from reportlab.pdfbase.ttfonts import TTFont
-
-    fonts = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
-    registerFont(TTFont(_FONT, str(fonts / "DejaVuSans.ttf")))
-    registerFont(TTFont(_BOLD, str(fonts / "DejaVuSans-Bold.ttf")))
-    registerFontFamily(_FONT, normal=_FONT, bold=_BOLD, italic=_FONT, boldItalic=_BOLD)
-
-
-@cache
-def _style(size: float, colour: str = _INK, bold: bool = False, align: int = 0) -> ParagraphStyle:
-    from reportlab.lib.styles import ParagraphStyle
-
-    name = f"{size}{colour}{bold}{align}"
-    face = _BOLD if bold else _FONT
-    return ParagraphStyle(name, fontName=face, fontSize=size, leading=size * 1.24, textColor=colour, alignment=align)
-
-
-def _text(words: str, size: float = 7.0, colour: str = _INK, *, bold: bool = False, align: int = 0) -> Paragraph:
-    """A paragraph of plain words: what looks like markup is shown as it is."""
-    from reportlab.platypus import Paragraph
-
-    return Paragraph(escape(words), _style(size, colour, bold, align))
-
-
-def _rich(markup: str, size: float = 7.0, colour: str = _INK, align: int = 0) -> Paragraph:
-    """A paragraph of own markup; whatever is not ours has to be escaped in it."""
-    from reportlab.platypus import Paragraph
-
-    return Paragraph(markup, _style(size, colour, False, align))
-
-
-def _some(texts: Sequence[str], most: int) -> list[str]:
-    """The first few of several texts, and how many more there are."""
-    if len(texts) <= most:
-        return list(texts)
-    return [*texts[: most - 1], f"and {len(texts) - most + 1} more, see report.html"]
 
 
 @dataclass
@@ -178,37 +113,37 @@ class _Sheet:
 
     def _header(self) -> None:
         page, right = self.page, self.size[0] - _MARGIN
-        page.setFillColor(_BRAND)
+        page.setFillColor(BRAND)
         page.rect(0, self.size[1] - 40, self.size[0], 40, stroke=0, fill=1)
         page.setFillColor("#ffffff")
-        page.setFont(_BOLD, 15)
+        page.setFont(BOLD, 15)
         page.drawString(_MARGIN, self.size[1] - 26, "SpineQuant")
-        page.setFont(_FONT, 10)
+        page.setFont(FONT, 10)
         page.drawString(_MARGIN + 102, self.size[1] - 26, "Spine MRI measurements")
-        page.setFont(_FONT, 7.5)
+        page.setFont(FONT, 7.5)
         page.drawRightString(right, self.size[1] - 22, self.written)
         page.drawRightString(right, self.size[1] - 32, "Research use only")
         self.top = self.size[1] - 48
         shown = [
-            f"<font color='{_SOFT}'>{escape(name)}:</font> {escape(text)}"
+            f"<font color='{SOFT}'>{escape(name)}:</font> {escape(text)}"
             for name, text in facts(self.result, self.written, __version__)
             if name not in ("Report written", "Series UID", "Input sha256", "Software", "Model")
         ]
-        self._down(_rich(" &nbsp; ".join(shown), 6.5))
+        self._down(rich(" &nbsp; ".join(shown), 6.5))
 
     def _verdict(self) -> None:
         from reportlab.platypus import Table, TableStyle
 
         verdict = self.result.assessment.verdict
-        back, edge = _COLOURS[verdict]
-        reasons = _some(list(self.result.assessment.reasons), _MAX_REASONS)
-        word = _rich(
+        back, edge = COLOURS[verdict]
+        reasons = some(list(self.result.assessment.reasons), _MAX_REASONS)
+        word = rich(
             f"<font size='15' color='{edge}'><b>{SIGNS[verdict]} {escape(verdict.value.upper())}</b></font>", 15, edge
         )
-        body = [_text(MEANING[verdict], 7.2, bold=True), *(_text(f"• {reason}", 7.0) for reason in reasons)]
+        body = [plain(MEANING[verdict], 7.2, bold=True), *(plain(f"• {reason}", 7.0) for reason in reasons)]
         if not self.result.spine.naming.named:
             body.append(
-                _text("The levels are not named: V1, V2, … count from the lowest vertebra in view.", 7.2, bold=True)
+                plain("The levels are not named: V1, V2, … count from the lowest vertebra in view.", 7.2, bold=True)
             )
         table = Table([[word, body]], colWidths=[92, self.width - 92])
         table.setStyle(
@@ -233,8 +168,8 @@ class _Sheet:
             f"({model.members} networks, sha256 {model.sha256[:12]}…), input sha256 {info.sha256[:12]}…. All values, "
             "methods and pictures: report.html, measurements.xlsx."
         )
-        self._up(_text(told, 6.0, _SOFT), gap=2)
-        self.page.setStrokeColor(_RULE)
+        self._up(plain(told, 6.0, SOFT), gap=2)
+        self.page.setStrokeColor(RULE)
         self.page.setLineWidth(0.6)
         self.page.line(_MARGIN, self.bottom, self.size[0] - _MARGIN, self.bottom)
         self.bottom += 4
@@ -245,16 +180,16 @@ class _Sheet:
         sources = sources_of(shown, self.result.references)
         if sources:
             names = "; ".join(f"<b>{escape(r.short)}</b> {escape(r.source)}" for r in sources[:_MAX_NOTES])
-            self._up(_rich(f"<b>Sources.</b> {names}.", 5.6, _SOFT))
+            self._up(rich(f"<b>Sources.</b> {names}.", 5.6, SOFT))
         notes: list[str] = []
         for level, _, _, texts in level_table(self.result).rows:
             notes += [f"{level}: {text}" for text in texts]
         if notes:
-            told = "; ".join(escape(text) for text in _some(notes, _MAX_NOTES))
-            self._up(_rich(f"<b>⚑ Doubtful or not measured.</b> {told}.", 6.2))
+            told = "; ".join(escape(text) for text in some(notes, _MAX_NOTES))
+            self._up(rich(f"<b>⚑ Doubtful or not measured.</b> {told}.", 6.2))
         spine = self._whole_spine()
         if spine:
-            self._up(_rich(f"<b>Whole spine (supine).</b> {escape('; '.join(spine))}.", 7.0))
+            self._up(rich(f"<b>Whole spine (supine).</b> {escape('; '.join(spine))}.", 7.0))
 
     def _whole_spine(self) -> list[str]:
         """Angles, the sac's smallest values, and bodies that a source grades, in words."""
@@ -267,47 +202,14 @@ class _Sheet:
             name = f"{m.level} {m.name}" if m.structure is not Structure.CANAL else f"{m.name} of the sac at {m.level}"
             graded = f", {m.grade}" if m.grade else ""
             out.append(f"{name} {quantity(m.value, m.unit)}{interval}{graded}{' ⚑' if m.flag else ''}")
-        return _some(out, 9)
+        return some(out, 9)
 
     def _table(self) -> None:
-        """The levels' key values."""
-        from reportlab.platypus import Table, TableStyle
-
-        table = level_table(self.result)
-        kept = [n for n, (words, *_) in enumerate(table.columns) if words not in _LEFT_OUT]
-        if not table.rows or not kept:
-            self._up(_text("No level was measured.", 8, bold=True), gap=_GAP)
-            return
-        head = [_text("Level", 6.2, "#ffffff", bold=True)]
-        for words, method, unit in (table.columns[n] for n in kept):
-            name = escape(_SHORT.get(words, words)) + (f", {escape(unit)}" if unit else "")
-            head.append(_rich(f"<b>{name}</b><br/><font size='4.6'>{escape(method)}</font>", 5.8, "#ffffff", align=1))
-        head.append(_text("Agree- ment", 6.0, "#ffffff", bold=True, align=1))
-        rows: list[list[Any]] = [head]
-        style: list[tuple[Any, ...]] = [
-            ("BACKGROUND", (0, 0), (-1, 0), _BRAND),
-            ("VALIGN", (0, 0), (-1, -1), "MIDDLE"),
-            ("LINEBELOW", (0, 1), (-1, -1), 0.4, _RULE),
-            ("TOPPADDING", (0, 0), (-1, -1), 1.6),
-            ("BOTTOMPADDING", (0, 0), (-1, -1), 2.2),
-            ("LEFTPADDING", (0, 0), (-1, -1), 2),
-            ("RIGHTPADDING", (0, 0), (-1, -1), 2),
-        ]
-        for row, (level, verdict, cells, _) in enumerate(table.rows, 1):
-            shown = [cells[n] for n in kept]
-            rows.append([_text(level, 7.2, bold=True), *map(_cell, shown), _agreement(verdict)])
-            for column, cell in enumerate(shown, 1):
-                if cell.state:
-                    style.append(("BACKGROUND", (column, row), (column, row), _STATES[cell.state]))
-        each = (self.width - 40 - 42) / len(kept)
-        widths = [40, *[each] * len(kept), 42]
-        made = Table(rows, colWidths=widths, repeatRows=1)
-        made.setStyle(TableStyle(style))
-        key = "Yellow ⚑: doubtful. Orange: outside its range. Grey –: not measured. Small print: interval, z, grade."
-        self._up(_text(key, 5.8, _SOFT), gap=1)
-        if shares := _shares(table, kept):
-            self._up(_text(shares, 5.8, _SOFT), gap=1)
-        self._up(made, gap=_GAP)
+        """The levels' key values, with what the signs mean."""
+        made, keys = levels_of(self.result, self.width)
+        for key in keys:
+            self._up(plain(key, 5.8, SOFT), gap=1)
+        self._up(made if made is not None else plain("No level was measured.", 8, bold=True), gap=_GAP)
 
     def _pictures(self) -> None:
         """Mid-sagittal slice, the sac's curve, what to look at first, and one level, in what room is left."""
@@ -333,8 +235,8 @@ class _Sheet:
         if profile is not None and profile.curve("area") and height - block > 90:
             from .pdf_plot import CanalPlot
 
-            plot = CanalPlot(self.result, profile, _FONT, _BOLD)
-            key = _text(plot.key, 5.6, _SOFT)
+            plot = CanalPlot(self.result, profile, FONT, BOLD)
+            key = plain(plot.key, 5.6, SOFT)
             words = key.wrapOn(self.page, rest, height)[1]
             key.drawOn(self.page, left, low)
             plot.draw(self.page, left, low + words + 2, rest, height - block - words - 2 - _GAP)
@@ -343,10 +245,10 @@ class _Sheet:
         """What to look at first, in words."""
         looks = look_first(self.result)
         words = [f"{SIGNS[k.verdict]} {k.verdict}: {k.what}{f' – {k.why}' if k.why else ''}" for k in looks]
-        heading = _text("Look at these first", 7.6, bold=True)
+        heading = plain("Look at these first", 7.6, bold=True)
         if not words:
-            return [heading, _text("The committee doubts no single object.", 7.0)]
-        return [heading, *(_text(text, 6.6) for text in _some(words, _MAX_LOOKS))]
+            return [heading, plain("The committee doubts no single object.", 7.0)]
+        return [heading, *(plain(text, 6.6) for text in some(words, _MAX_LOOKS))]
 
     def _sagittal(self, height: float) -> float:
         """The mid-sagittal slice with contours; returns the width it took."""
@@ -372,7 +274,7 @@ class _Sheet:
 
     def _strip(self, picture: Any, most: float) -> float:
         """One level's picture over the whole width with its caption; returns the height it took."""
-        caption = _text(f"{picture.title}: {picture.caption}", 5.8, _SOFT)
+        caption = plain(f"{picture.title}: {picture.caption}", 5.8, SOFT)
         words = caption.wrapOn(self.page, self.width, 100)[1]
         width = min(self.width, (most - words - 3) * picture.width / picture.height)
         height = width * picture.height / picture.width
@@ -385,31 +287,3 @@ class _Sheet:
 
 def _smallest(items: list[Measurement]) -> Measurement:
     return min(items, key=lambda m: m.value if m.value is not None else float("inf"))
-
-
-def _shares(table: LevelTable, kept: Sequence[int]) -> str:
-    """What voxels and slices leave uncertain, from the least to the most of each column; empty where not known."""
-    found = []
-    for column in kept:
-        words, _, unit = table.columns[column]
-        shares = [cells[column].share for *_, cells, _ in table.rows if cells[column].share]
-        if shares:
-            ends = dict.fromkeys((min(shares, key=float), max(shares, key=float)))
-            found.append(f"{_SHORT.get(words, words)} ±{'–'.join(ends)} {unit}")
-    held = " (intervals hold it already)" if any(c.interval for *_, cells, _ in table.rows for c in cells) else ""
-    return f"Voxels and slices alone leave{held}: {', '.join(found)}." if found else ""
-
-
-def _cell(cell: Cell) -> list[Paragraph]:
-    """A value with its small print below it."""
-    if not cell.text:
-        return [_text("–", 7.2, _SOFT, align=1)]
-    marks = (" ⚑" if cell.flagged else "") + (" ✎" if cell.corrected else "")
-    small = [_text(part, 4.9, _SOFT, align=1) for part in (cell.interval, cell.rank, cell.grade) if part]
-    return [_rich(f"<b>{escape(cell.text)}</b>{marks}", 7.4, align=1), *small]
-
-
-def _agreement(verdict: Verdict | None) -> Paragraph:
-    if verdict is None:
-        return _text("–", 6.5, _SOFT, align=1)
-    return _rich(f"<font color='{_COLOURS[verdict][1]}'><b>{SIGNS[verdict]} {verdict.value}</b></font>", 6.5, align=1)
