@@ -5,10 +5,12 @@ planes through the middle and halfway to the right and to the left end of the di
 through the middle. The bulge is the greatest distance of the disc's outline beyond the line, at right angles to it;
 where the disc stays behind the line, that of the middle half of its height, which is negative.
 
-The *greatest* posterior bulge is sought in seven planes from three quarters of the half-width on the right to as far on
-the left. The corners are found in five of them and interpolated in the others, since the rims of the endplates run
-smoothly. Its *place* is the distance of the bulge's top from the middle plane, positive to the left: the mean of the
-places around the greatest that stand out by at most half a millimetre less, by how much they stand out.
+The *greatest* posterior bulge is the greatest in five planes from halfway to the right to halfway to the left end of
+the disc. It has a *place* where it stands out from both of its sides: by half a millimetre from what lies on either
+side up to three quarters of the way to the end. Farther out the bodies' edges are round, and every disc reaches beyond
+them. The place is the distance of the bulge's top from the middle plane, positive to the left: the mean of the places
+around the greatest that are lower by less than half a millimetre, weighted by how much less. Corners are found in five
+planes and interpolated in two, since the rims of the endplates run smoothly.
 """
 
 from __future__ import annotations
@@ -43,10 +45,13 @@ _ACROSS = np.linspace(_WITH_CORNERS[0], _WITH_CORNERS[-1], 7)
 _FEWEST = 3
 _WIDE = 1.45
 """Width of a disc over its depth, as in most people."""
+_SOUGHT = 0.25
+"""Share of the width to either side up to which the greatest bulge is sought."""
 _NOTABLE = 1.0
 """Millimetres of bulge from which it has a place; less than that voxels and readers do not tell from none."""
 _TOP = 0.5
-"""Millimetres below the greatest bulge down to which its top reaches."""
+"""Millimetres by which a bulge stands out from its sides, and below the greatest down to which its top reaches."""
+_NO_TOP = f"no posterior bulge of {_NOTABLE:g} mm or more that stands out from its sides"
 _ZONES = ((0.15, "in the middle"), (0.45, "{} of the middle"), (np.inf, "{}"))
 """Up to which share of the half-width a place is called what."""
 _PLACES: tuple[tuple[str, Side | None], ...] = (
@@ -143,20 +148,21 @@ def _greatest(landmarks: Landmarks, level: str, width: float, reason: str, flags
     found = reason or _behind(landmarks, level, width)
     if isinstance(found, str):
         return [subject.absent(*column, found) for column in (_GREATEST, _PLACE)]
-    shares, bulges = zip(*found, strict=True)
-    values = np.array([bulge.value for bulge in bulges])
-    best = int(np.argmax(values))
-    greatest = _row(subject, _GREATEST, bulges[best], flags)
-    if values[best] < _NOTABLE:
-        return [greatest, subject.absent(*_PLACE, f"no posterior bulge of {_NOTABLE:g} mm or more")]
-    place = _top(np.array(shares), values, best)
-    row = subject.row(*_PLACE, place * width, flags=[*flags, *bulges[best].notes])
+    shares, values = np.array([share for share, _ in found]), np.array([bulge.value for _, bulge in found])
+    best = int(np.argmax(np.where(np.abs(shares) <= _SOUGHT, values, -np.inf)))
+    greatest = _row(subject, _GREATEST, found[best][1], flags)
+    sides = values[:best], values[best + 1 :]
+    stands_out = all(len(side) and values[best] - side.min() >= _TOP for side in sides)
+    if values[best] < _NOTABLE or not stands_out:
+        return [greatest, subject.absent(*_PLACE, _NO_TOP)]
+    place = _top(shares, values, best)
+    row = subject.row(*_PLACE, place * width, flags=[*flags, *found[best][1].notes])
     return [greatest, replace(row, grade=_zone(place))]
 
 
 def _top(shares: np.ndarray, values: np.ndarray, best: int) -> float:
     """Place of a bulge's top, as a share of the width to the left."""
-    stands = np.maximum(values - (values[best] - _TOP), 0.0)
+    stands = np.clip(values - (values[best] - _TOP), 0.0, _TOP)
     ends = np.flatnonzero(stands == 0)
     first, last = max(ends[ends < best], default=-1) + 1, min(ends[ends > best], default=len(stands))
     weights = stands[first:last]
@@ -189,7 +195,7 @@ def _behind(landmarks: Landmarks, level: str, width: float) -> list[tuple[float,
         found = _beyond(section, _Line(*corners(share)), field, front=False)
         if not isinstance(found, str):
             out.append((share, found))
-    return out if len(out) >= _FEWEST else NO_BORDER
+    return out if any(abs(share) <= _SOUGHT for share, _ in out) else NO_BORDER
 
 
 def _corner_line(landmarks: Landmarks, level: str, aside: float, *, front: bool) -> _Line | str:

@@ -16,8 +16,9 @@ two neighbouring endplates, so that a bulge does not move them, or the disc's ow
   nor a tilt counts; S1's upper endplate stands for its midplane, and C2's lower one for its own. Not divided by the
   depth and not converted to a standard angle, as the authors did for radiographs of people who stand.
 * *Height index*: Fyllos' height over the depth of the body above.
-* *Depth*: along the AP axis, from the mean anterior to the mean posterior end of the middle 40 % of the disc's height,
-  a bulge included. *Width*: the greatest extent from right to left halfway between the surfaces.
+* *Depth*: along the AP axis, from the mean anterior to the mean posterior end, each in the middle 40 % of the height
+  that the disc has there, a bulge included. *Width*: the greatest extent from right to left halfway between the
+  surfaces.
 * *Wedge angle*: between the two endplates that face the disc, positive where it is higher in front.
 """
 
@@ -33,7 +34,7 @@ from .angles import sagittal_angle
 from .axis import AXIS
 from .bulge import measure_bulge
 from .landmarks import Landmarks
-from .profile import HEIGHT_NAMES, Profile, body_depth
+from .profile import HEIGHT_NAMES, INSET, Profile, body_depth
 from .rows import (
     CUT,
     MID_PLANE,
@@ -169,19 +170,22 @@ def _wedge(landmarks: Landmarks, subject: Subject, flags: list[str]) -> Measurem
 
 
 def _depth(section: Section) -> Ends:
-    """Posterior and anterior end (2,) of the disc, each the mean over the middle of its height."""
+    """Posterior and anterior end (2,) of the disc, each the mean over the middle of the height that it has there."""
     back, front = section.extent(0)
-    middle = section.centroid[1]
-    height = section.area / max(front - back, 1e-6)
-    rows = [
-        chord
-        for share in np.linspace(-0.2, 0.2, 9)
-        if (chord := section.chord(np.array([0.0, middle + share * height]), np.array([1.0, 0.0]))) is not None
-    ]
-    if not rows:
-        return np.array([back, middle]), np.array([front, middle])
-    ends = np.mean(np.array(rows)[:, :, 0], axis=0)
+    middle = float(section.centroid[1])
+    ends = _end(section, back, front, 0), _end(section, front, back, 1)
     return np.array([ends[0], middle]), np.array([ends[1], middle])
+
+
+def _end(section: Section, margin: float, opposite: float, which: int) -> float:
+    """Mean position of one end along the AP axis, over the middle 40 % of the height a tenth of the way inside it."""
+    local = section.chord(np.array([margin + INSET * (opposite - margin), 0.0]), np.array([0.0, 1.0]))
+    if local is None:
+        return margin
+    rows = local[0][1] + np.linspace(0.3, 0.7, 9) * (local[1][1] - local[0][1])
+    chords = section.chords(np.column_stack([np.zeros(len(rows)), rows]), np.array([1.0, 0.0]))[which][:, 0]
+    chords = chords[np.isfinite(chords)]
+    return float(chords.mean()) if len(chords) else margin
 
 
 def _margins(landmarks: Landmarks, level: str, section: Section, depth: Ends) -> tuple[float, float]:

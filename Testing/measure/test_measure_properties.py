@@ -66,7 +66,7 @@ def assert_same(found, expected, *, share, mm):
 NEEDS_MORE = {
     ("disc", "L4-L5", "", "signal ratio", "peak over CSF"): "no image was given",
     ("disc", "L4-L5", "", "place of posterior bulge", "greatest beyond corner line, left positive"): (
-        "no posterior bulge of 1 mm or more"
+        "no posterior bulge of 1 mm or more that stands out from its sides"
     ),
     ("spine", "L4-L5", "", "space for the cord", "AP less cord AP"): "the spinal cord is not among the labels",
     ("vertebra", "L4", "", "deformity", "Genant crush"): "no body above and below to compare with",

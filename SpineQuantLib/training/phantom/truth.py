@@ -150,8 +150,9 @@ def _between_bodies(disc: Disc, fyllos: float, in_view: InView) -> Iterator[Meas
         yield row("posterior bulge", CORNER_LINE, _bulge(disc, share * disc.rl, behind=True), "mm", side)
     across = disc.rl * np.linspace(-0.375, 0.375, 31)
     bulges = np.array([_bulge(disc, left, behind=True) for left in across])
-    yield row("posterior bulge", GREATEST_BULGE, bulges.max(), "mm")
-    if bulges.max() >= 1.0:
+    greatest = bulges[np.abs(across) <= 0.2501 * disc.rl].max()
+    yield row("posterior bulge", GREATEST_BULGE, greatest, "mm")
+    if greatest >= 1.0 and bulges.max() == greatest >= max(bulges[0], bulges[-1]) + 0.5:
         top = np.maximum(bulges - bulges.max() + 0.5, 0.0)
         yield row("place of posterior bulge", f"{GREATEST_BULGE}, left positive", top @ across / top.sum(), "mm")
 
