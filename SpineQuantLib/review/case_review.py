@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +11,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..anatomy.structures import Structure
-from ..case.correction import Acceptance, Edit
+from ..case.correction import Edit
 from ..case.errors import InputError
 from ..case.folder import mend_case_folder
 from ..case.measurement import Measurement
@@ -22,19 +20,21 @@ from ..case.progress import ProgressEvent
 from ..case.record import read_record
 from ..case.result import CaseResult
 from ..measure.landmarks import Landmarks
-from ..report.ranges import with_ranges
 from .accepting import Signed, stamp, write_signed
-from .levels import renamed_state, table_under_new_names
+from .levels import names_of, renamed_state, table_under_new_names
 from .lines import move_line, reset_rows
-from .masks import edited_spine, touched_values, voxels_of
+from .masks import voxels_of
 from .measuring import measure
 from .opening import OpenedCase, open_case
-from .remeasure import Touched, remeasured
+from .remeasure import with_mask
+from .rows import in_ranges
 from .saved import is_elsewhere, saved_labels, saved_lines
-from .state import State, changed_rows
-from .verdict import reassessed
+from .state import State
+from .timeline import Timeline
 
 __all__ = ["CaseReview"]
+
+_Told = Callable[[State], dict[str, Any]]
 
 
 class CaseReview:
@@ -58,10 +58,7 @@ class CaseReview:
         self.rater = ""
         self._opened = opened
         self._stamp = stamp(opened.folder)
-        self._states = [opened.state]
-        self._now = 0
-        self._saved = opened.state
-        self._began = self._last = time.monotonic()
+        self._timeline = Timeline(opened.state)
         self._landmarks: Landmarks | None = None
 
     @classmethod
@@ -93,7 +90,7 @@ class CaseReview:
 
     @property
     def _state(self) -> State:
-        return self._states[self._now]
+        return self._timeline.now
 
     @property
     def result(self) -> CaseResult:
@@ -118,17 +115,17 @@ class CaseReview:
     @property
     def can_undo(self) -> bool:
         """Whether there is an edit of this session to take back."""
-        return self._now > 0
+        return self._timeline.can_undo
 
     @property
     def can_redo(self) -> bool:
         """Whether there is an edit that was taken back."""
-        return self._now + 1 < len(self._states)
+        return self._timeline.can_redo
 
     @property
     def changed(self) -> bool:
         """Whether the case differs from what is on disk."""
-        return self._state is not self._saved
+        return self._timeline.changed
 
     def row(self, key: str) -> Measurement:
         """The row with a key.
@@ -210,19 +207,14 @@ class CaseReview:
             If it does not lie on the grid, or what was drawn contradicts the names or the patient's sides.
         """
         before = self._state
-        spine = before.result.spine
-        edited = edited_spine(spine, labels)
-        values = touched_values(spine.labels, edited.labels)
-        if not values:
+        done = with_mask(before, labels, self._landmarks)
+        if done is None:
             return ()
-        assessment = reassessed(before.result.assessment, spine, edited)
-        changed = replace(before, result=replace(before.result, spine=edited, assessment=assessment))
-        landmarks = Landmarks(edited, known=self._landmarks)
-        after = remeasured(before, changed, Touched(edited, values), landmarks)
-        self._landmarks = landmarks
+        spine, edited, values = before.result.spine, done.state.result.spine, done.values
+        self._landmarks = done.landmarks
         names = ", ".join(edited.label(value).name for value in values)
         return self._edit(
-            after, "mask", f"mask of {names} edited", voxels_of(spine, values), lambda _: voxels_of(edited, values)
+            done.state, "mask", f"mask of {names} edited", voxels_of(spine, values), lambda _: voxels_of(edited, values)
         )
 
     @property
@@ -271,28 +263,14 @@ class CaseReview:
             after,
             "levels",
             f"lowest disc set to {lowest_disc}",
-            _names(before.result),
-            lambda state: _names(state.result),
+            names_of(before.result),
+            lambda state: names_of(state.result),
         )
 
-    def _edit(
-        self,
-        after: State,
-        kind: str,
-        what: str,
-        before: dict[str, Any],
-        told: Callable[[State], dict[str, Any]],
-    ) -> tuple[Measurement, ...]:
+    def _edit(self, after: State, kind: str, what: str, before: dict[str, Any], told: _Told) -> tuple[Measurement, ...]:
         """Make a state the present one, with its edit in the history."""
-        after = _with_ranges(self._state, after)
-        rows, changes = changed_rows(self._state, after)
-        now = time.monotonic()
-        seconds = round(now - self._last, 1)
-        edit = Edit(self.rater, _utc_now(), seconds, kind, what, before, told(after), changes)
-        self._last = now
-        self._states = [*self._states[: self._now + 1], after.with_edit(edit)]
-        self._now += 1
-        return rows
+        after = in_ranges(self._state, after)
+        return self._timeline.edit(self.rater, after, kind, what, before, told(after))
 
     def saved_labels(self) -> np.ndarray | None:
         """Labels of a segmentation that another program saved into the case folder; None where none was.
@@ -333,17 +311,11 @@ class CaseReview:
 
     def undo(self) -> tuple[Measurement, ...]:
         """Take the last edit of this session back; nothing happens where there is none."""
-        return self._go(-1) if self.can_undo else ()
+        return self._timeline.go(-1) if self.can_undo else ()
 
     def redo(self) -> tuple[Measurement, ...]:
         """Make the edit again that was taken back last; nothing happens where there is none."""
-        return self._go(1) if self.can_redo else ()
-
-    def _go(self, steps: int) -> tuple[Measurement, ...]:
-        before = self._state
-        self._now += steps
-        self._last = time.monotonic()
-        return changed_rows(before, self._state)[0]
+        return self._timeline.go(1) if self.can_redo else ()
 
     def accept(
         self,
@@ -402,9 +374,7 @@ class CaseReview:
         if not rater:
             raise InputError("say who accepts the case")
         self.rater = rater
-        # In all states, because what is edited from now on may be signed by somebody else.
-        self._states = [_named(state, rater) for state in self._states]
-        accepted = Acceptance(rater, _utc_now(), round(time.monotonic() - self._began, 1))
+        accepted = self._timeline.sign(rater)
         after = replace(self._state, result=replace(self._state.result, accepted=accepted))
         return Signed(self._state, after, self.native, self.folder, self._stamp)
 
@@ -426,40 +396,4 @@ class CaseReview:
         folder = signed.folder if folder is None else folder
         self._opened = OpenedCase(folder, signed.after, self.native, read_record(folder / "case.json"))
         self._stamp = stamp(folder)
-        self._saved = signed.after
-        self._states = [signed.after if state is signed.before else state for state in self._states]
-
-
-def _named(state: State, rater: str) -> State:
-    """The state with a rater's name on edits that name nobody; the same state where there are none."""
-    if all(edit.rater for edit in state.result.edits):
-        return state
-    edits = tuple(edit if edit.rater else replace(edit, rater=rater) for edit in state.result.edits)
-    return replace(state, result=replace(state.result, edits=edits))
-
-
-def _utc_now() -> datetime:
-    """Now, to the second as it is written down."""
-    return datetime.now(timezone.utc).replace(microsecond=0)
-
-
-def _names(result: CaseResult) -> dict[str, Any]:
-    naming = result.spine.naming
-    return {
-        "vertebrae": list(result.spine.vertebrae),
-        "naming": {
-            "named": naming.named,
-            "method": naming.method,
-            "evidence": list(naming.evidence),
-            "doubts": list(naming.doubts),
-        },
-    }
-
-
-def _with_ranges(before: State, after: State) -> State:
-    """Range and grade of every row that changed, looked up as the pipeline does."""
-    old = before.rows
-    rows = [
-        m if old.get(m.key) == m else with_ranges([m], after.result.references)[0] for m in after.result.measurements
-    ]
-    return after.with_rows(rows)
+        self._timeline.written(signed.before, signed.after)

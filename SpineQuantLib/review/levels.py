@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -15,13 +16,14 @@ from ..case.canal_profile import CanalProfile
 from ..case.direct import CrossCheck
 from ..case.errors import InputError
 from ..case.measurement import Measurement
+from ..case.result import CaseResult
 from ..case.spine import NamedSpine, Naming
 from ..uncertainty.crosscheck import contradiction
 from .derived import formulas_for
 from .state import State, identity, place_may_change, same, single_rows
 from .verdict import reassessed
 
-__all__ = ["NeedsConfirmationError", "in_new_names", "new_names", "renamed_state", "table_under_new_names"]
+__all__ = ["NeedsConfirmationError", "in_new_names", "names_of", "new_names", "renamed_state", "table_under_new_names"]
 
 _NO_INTERVAL = re.compile(r"no interval: [^;]+")
 _NAME = re.compile(r"(?<![A-Za-z0-9])([CTLSV]\d{1,2})(?![A-Za-z0-9])")
@@ -216,3 +218,17 @@ def _with_remarks(row: Measurement, was: Measurement | None, check: CrossCheck |
 
 def _moved(row: Measurement, mapping: dict[str, str]) -> Measurement:
     return replace(row, level=in_new_names(row.level, mapping))
+
+
+def names_of(result: CaseResult) -> dict[str, Any]:
+    """What the levels are called and why, as the history keeps it."""
+    naming = result.spine.naming
+    return {
+        "vertebrae": list(result.spine.vertebrae),
+        "naming": {
+            "named": naming.named,
+            "method": naming.method,
+            "evidence": list(naming.evidence),
+            "doubts": list(naming.doubts),
+        },
+    }

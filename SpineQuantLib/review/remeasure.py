@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from ..anatomy.labels import CANAL_VALUE, CORD_VALUE
 from ..anatomy.levels import split_level
@@ -12,11 +14,13 @@ from ..case.measurement import Measurement
 from ..case.spine import NamedSpine
 from ..measure.landmarks import Landmarks
 from .lines import follow
+from .masks import edited_spine, touched_values
 from .measuring import measure, measure_with_sac
 from .rows import corrected
 from .state import State, identity, place_may_change, same, single_rows
+from .verdict import reassessed
 
-__all__ = ["Touched", "remeasured"]
+__all__ = ["Remeasured", "Touched", "remeasured", "with_mask"]
 
 _NEGLIGIBLE = {"mm": 0.05, "deg": 0.2, "%": 0.5, "1": 0.005}
 _NEGLIGIBLE_SHARE = 5e-3
@@ -62,6 +66,58 @@ class Touched:
     def itself(self, row: Measurement) -> bool:
         """Whether the row is about an edited object itself; of the sac, which spans all levels, it is not known."""
         return (row.structure, row.level, row.side) in self.objects
+
+
+@dataclass(frozen=True, eq=False)
+class Remeasured:
+    """A case after an edit of its masks.
+
+    Attributes
+    ----------
+    state : State
+        With the edited spine and its rows.
+    landmarks : Landmarks
+        Of the edited spine, for the next edit to take over what it leaves as it is.
+    values : tuple of int
+        Label values of the edited objects.
+    """
+
+    state: State
+    landmarks: Landmarks
+    values: tuple[int, ...]
+
+
+def with_mask(before: State, labels: np.ndarray, known: Landmarks | None = None) -> Remeasured | None:
+    """Edit the label map of a case, judge it anew, and measure again what depends on the edit.
+
+    Parameters
+    ----------
+    before : State
+        The case.
+    labels : np.ndarray
+        (nk, nj, ni) label values in reading order on the case's grid, all of them.
+    known : Landmarks, optional
+        Of the case before, or of any other state of it.
+
+    Returns
+    -------
+    Remeasured or None
+        None where the labels are what they were.
+
+    Raises
+    ------
+    InputError
+        If it does not lie on the grid, or what was drawn contradicts the names or the patient's sides.
+    """
+    spine = before.result.spine
+    edited = edited_spine(spine, labels)
+    values = touched_values(spine.labels, edited.labels)
+    if not values:
+        return None
+    assessment = reassessed(before.result.assessment, spine, edited)
+    changed = replace(before, result=replace(before.result, spine=edited, assessment=assessment))
+    landmarks = Landmarks(edited, known=known)
+    return Remeasured(remeasured(before, changed, Touched(edited, values), landmarks), landmarks, values)
 
 
 def remeasured(before: State, after: State, touched: Touched, landmarks: Landmarks | None = None) -> State:

@@ -6,9 +6,10 @@ from dataclasses import replace
 
 from ..case.measurement import Geometry, Measurement
 from ..measure.rows import Subject
+from ..report.ranges import with_ranges
 from .state import State, same
 
-__all__ = ["corrected", "with_value"]
+__all__ = ["corrected", "in_ranges", "with_value"]
 
 
 def with_value(row: Measurement, value: float | None, geometry: Geometry | None, reason: str = "") -> Measurement:
@@ -41,3 +42,12 @@ def corrected(state: State, fresh: Measurement) -> Measurement:
         return replace(original, geometry=fresh.geometry)
     value = original.value if original is not None else None
     return replace(fresh, source="corrected", automatic=value, lower=None, upper=None, accuracy=None)
+
+
+def in_ranges(before: State, after: State) -> State:
+    """Range and grade of every row that changed, looked up as the pipeline does."""
+    old = before.rows
+    rows = [
+        m if old.get(m.key) == m else with_ranges([m], after.result.references)[0] for m in after.result.measurements
+    ]
+    return after.with_rows(rows)
