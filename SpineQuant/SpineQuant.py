@@ -47,8 +47,8 @@ class SpineQuant(ScriptedLoadableModule):
         self.parent.dependencies = ["Segmentations", "Markups", "Tables", "Plots", "SubjectHierarchy", "Terminologies"]
         self.parent.contributors = ["SpineQuant contributors"]
         self.parent.helpText = _("""
-Measures discs, dural sac, foramina and vertebrae in lumbar MRI, says how far its networks agree, and gives lines and
-contours for correction. Not a medical device. See the
+Measures discs, dural sac, foramina and vertebrae in MRI of the spine, says how far its networks agree, and gives lines
+and contours for correction. Not a medical device. See the
 <a href="https://github.com/SpineQuant/SpineQuant/blob/main/docs/tutorial.md">tutorial</a>.
 """)
         self.parent.acknowledgementText = _("SpineQuant stands on 3D Slicer, MONAI and PyTorch.")
@@ -159,7 +159,8 @@ class SpineQuantWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.initializeParameterNode()
 
     def exit(self) -> None:
-        """Stop following the parameter node while another module is shown."""
+        """Stop following the parameter node while another module is shown, and put the brush away."""
+        self.correctSection.leave()
         self.setParameterNode(None)
 
     def onSceneStartClose(self, _caller, _event) -> None:
@@ -318,6 +319,9 @@ class SpineQuantWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         views.setReadingLayout(case.nodes)
         if self.findingsSection.findings:
             self.findingsSection.look(self.findingsSection.findings[0])
+        if case.left_out:
+            words = _("The scene holds drawings that cannot be right. The case is shown without them:\n\n")
+            slicer.util.warningDisplay(words + "\n".join(f"• {reason}" for reason in case.left_out))
 
     def showCase(self, case) -> None:
         """Show a case in all sections, or none."""
@@ -381,6 +385,13 @@ class SpineQuantTest(ScriptedLoadableModuleTest):
 
     def setUp(self) -> None:
         slicer.mrmlScene.Clear()
+
+    def runTest(self) -> None:
+        """Every test of this class, one after the other; Slicer's own runs none."""
+        for name in [name for name in dir(self) if name.startswith("test_")]:
+            self.delayDisplay(name)
+            self.setUp()
+            getattr(self, name)()
 
     def _panel(self) -> SpineQuantWidget:
         slicer.util.selectModule("SpineQuant")

@@ -7,12 +7,18 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
+from SpineQuantPanel.brush import MASK_EVENTS, Brush
 from SpineQuantPanel.helpers import RATER_SETTING, choose, keep, setting, told
 
 FOLLOW_MILLISECONDS = 200
 """After the last touch of a line or mask: long enough to gather a stroke, short enough to feel immediate."""
 
-_DISCS = ("L6-S1", "L5-S1", "L4-S1", "L4-L5", "L3-L4", "L2-L3", "L1-L2", "T12-L1", "T11-T12")
+_DISCS = (
+    *("L6-S1", "L5-S1", "L4-S1", "L4-L5", "L3-L4", "L2-L3", "L1-L2", "T12-L1"),
+    *(f"T{n}-T{n + 1}" for n in range(11, 0, -1)),
+    "C7-T1",
+    *(f"C{n}-C{n + 1}" for n in range(6, 1, -1)),
+)
 
 
 class CorrectSection:
@@ -32,16 +38,13 @@ class CorrectSection:
         self.case, self.worklist = None, None
         self._observed = []
         self._moved, self._painted = {}, False
-        self._editor = self._editorNode = None
+        self._brush = Brush(ui.editorFrame)
         self._began = 0.0
         self._busy = False
         self._timer = qt.QTimer()
         self._timer.singleShot = True
         self._timer.interval = FOLLOW_MILLISECONDS
         self._timer.timeout.connect(self.follow)
-        self._painting = False
-        for disc in _DISCS:
-            ui.renameComboBox.addItem(disc, disc)
         ui.raterLineEdit.text = setting(RATER_SETTING)
         ui.raterLineEdit.textChanged.connect(self.onRater)
         ui.undoButton.clicked.connect(self.onUndo)
@@ -57,7 +60,6 @@ class CorrectSection:
         ui.openFolderButton.clicked.connect(self.onOpenFolder)
         ui.previousButton.clicked.connect(self.onPrevious)
         ui.nextButton.clicked.connect(self.onNext)
-        ui.editorFrame.visible = False
         self.refresh()
 
     # The case.
@@ -69,10 +71,17 @@ class CorrectSection:
         self._began = time.monotonic()
         if case is not None:
             case.review.rater = self.ui.raterLineEdit.text.strip()
-            # The name that it has: a click without a choice must not rename anything.
-            choose(self.ui.renameComboBox, "-".join(case.result.spine.vertebrae[-2:]))
+            self._offer("-".join(case.result.spine.vertebrae[-2:]))
             self._watch()
         self.refresh()
+
+    def _offer(self, present: str) -> None:
+        """List names for the lowest disc; the one that it has is chosen, so that a click alone renames nothing."""
+        combo = self.ui.renameComboBox
+        combo.clear()
+        for disc in _DISCS if present in _DISCS else (present, *_DISCS):
+            combo.addItem(disc, disc)
+        choose(combo, present)
 
     def refresh(self) -> None:
         """Show what can be done now."""
@@ -93,7 +102,7 @@ class CorrectSection:
         ui.openCaseButton.enabled = ui.openFolderButton.enabled = not stay
         ui.undoButton.enabled = case is not None and case.review.can_undo and not self._busy
         ui.redoButton.enabled = case is not None and case.review.can_redo and not self._busy
-        ui.doneButton.enabled = self._painting
+        ui.doneButton.enabled = self._brush.active
         ui.historyList.clear()
         for words in self._history() if case is not None else ():
             ui.historyList.addItem(words)
@@ -146,15 +155,15 @@ class CorrectSection:
         node = slicer.mrmlScene.GetNodeByID(self.case.nodes.segmentation)
         if node is not None:
             segmentation = node.GetSegmentation()
-            event = slicer.vtkSegmentation.SourceRepresentationModified
-            self._observed.append((segmentation, segmentation.AddObserver(event, self._onMask)))
+            for event in MASK_EVENTS:
+                self._observed.append((segmentation, segmentation.AddObserver(event, self._onMask)))
 
     def _letGo(self) -> None:
         for caller, tag in self._observed:
             caller.RemoveObserver(tag)
         self._observed, self._moved, self._painted = [], {}, False
         self._timer.stop()
-        self._closeEditor()
+        self._brush.drop()
 
     def _onLine(self, node, _event) -> None:
         if not self._busy:
@@ -187,7 +196,7 @@ class CorrectSection:
         self._busy = True
         done = False
         try:
-            with told(complaint):
+            with told(complaint), self._brush.kept():
                 action()
                 done = True
         finally:
@@ -226,6 +235,8 @@ class CorrectSection:
         """Rename every level."""
         from SpineQuantLib.review.levels import NeedsConfirmationError
 
+        # The brush holds a segment by its name, which another object will have.
+        self.leave()
         disc = self.ui.renameComboBox.currentText
         confirmed = []
 
@@ -291,20 +302,13 @@ class CorrectSection:
                 segment = self.case.segment_for(*wanted)
             finally:
                 self._busy = False
-            editor = self._openEditor()
-            editor.setCurrentSegmentID(segment)
-            editor.setActiveEffectByName("Paint")
-            effect = editor.activeEffect()
-            if effect is not None:
-                effect.setCommonParameter("BrushDiameterIsRelative", 0)
-                effect.setCommonParameter("BrushAbsoluteDiameter", diameter)
-                effect.setCommonParameter("BrushSphere", 0)
+            self._brush.take(self.case.nodes, segment, diameter)
             self.refresh()
             # While the reader goes for the brush, and not when the first stroke ends.
             qt.QTimer.singleShot(0, self._prepare)
 
     def _prepare(self) -> None:
-        if self.case is not None and self._painting:
+        if self.case is not None and self._brush.active:
             with told(_("The masks cannot be measured.")):
                 self.case.review.prepare()
 
@@ -320,36 +324,16 @@ class CorrectSection:
         """Paint the disc of the chosen level."""
         self._paint("disc", 4.0)
 
-    def _openEditor(self):
-        """Slicer's own editor, made on first use and set to this case."""
-        if self._editor is None:
-            self._editor = slicer.qMRMLSegmentEditorWidget()
-            self._editor.setMaximumNumberOfUndoStates(10)
-            self._editor.setMRMLScene(slicer.mrmlScene)
-            self.ui.editorFrame.layout().addWidget(self._editor)
-        if self._editorNode is None or slicer.mrmlScene.GetNodeByID(self._editorNode.GetID()) is not self._editorNode:
-            node = slicer.vtkMRMLSegmentEditorNode()
-            # A voxel belongs to one structure: what is painted is taken from the others.
-            node.SetOverwriteMode(slicer.vtkMRMLSegmentEditorNode.OverwriteAllSegments)
-            self._editorNode = slicer.mrmlScene.AddNode(node)
-            self._editor.setMRMLSegmentEditorNode(self._editorNode)
-        self._editor.setSegmentationNode(slicer.mrmlScene.GetNodeByID(self.case.nodes.segmentation))
-        self._editor.setSourceVolumeNode(slicer.mrmlScene.GetNodeByID(self.case.nodes.volume))
-        self.ui.editorFrame.visible = self._painting = True
-        return self._editor
-
     def onDone(self, _checked: bool = False) -> None:
         """Put the brush away; the numbers follow at once."""
-        self.follow()
-        self._closeEditor()
-        self.refresh()
+        self.leave()
 
-    def _closeEditor(self) -> None:
-        if self._editor is not None:
-            # An effect that stays active would go on drawing into a case that is closed.
-            self._editor.setActiveEffectByName("")
-            self._editor.setSegmentationNode(None)
-        self.ui.editorFrame.visible = self._painting = False
+    def leave(self) -> None:
+        """Put the brush away: painting belongs to this panel, and another module may have a brush of its own."""
+        if self._brush.active:
+            self.follow()
+            self._brush.drop()
+            self.refresh()
 
     # Cases one after the other.
 
@@ -401,5 +385,4 @@ class CorrectSection:
         self._acceptance.finish()
         self._letGo()
         self.case = None
-        if self._editor is not None:
-            self._editor.setMRMLSegmentEditorNode(None)
+        self._brush.close()

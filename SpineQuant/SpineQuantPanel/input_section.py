@@ -29,6 +29,7 @@ class InputSection:
     def __init__(self, ui, logic) -> None:
         self.ui, self.logic = ui, logic
         self._check = None
+        self._waits = True
         self.health = None
         ui.pythonPathLineEdit.currentPath = setting(PYTHON_SETTING)
         ui.casesPathLineEdit.currentPath = setting(CASES_SETTING)
@@ -111,6 +112,8 @@ class InputSection:
         """List the networks of another region, and take the first of them."""
         self._fillModels()
         self.onModel()
+        if self._waits:
+            self.showVolume(None)
 
     def onModel(self, _index: int = 0) -> None:
         """Remember the networks."""
@@ -130,6 +133,7 @@ class InputSection:
 
     def showVolume(self, node) -> None:
         """Say what is recognised of a volume by its geometry."""
+        self._waits = node is None
         from SpineQuantLib.panel.recognised import describe_volume
 
         self.ui.recognisedLabel.text = self.ui.warningLabel.text = ""
@@ -143,7 +147,9 @@ class InputSection:
         elif node is not None:
             self.ui.warningLabel.text = _("This volume is empty.")
         else:
-            self.ui.recognisedLabel.text = _("Load an MRI of the lumbar spine: drag its folder or file into Slicer.")
+            words = _("Load an MRI of the {region}: drag its folder or file into Slicer.")
+            region = self._data(self.ui.regionComboBox)
+            self.ui.recognisedLabel.text = words.format(region=self._regionWords(region) if region else _("spine"))
         self.ui.warningLabel.visible = bool(self.ui.warningLabel.text)
 
     def onCheck(self) -> None:

@@ -105,10 +105,11 @@ class MeasurementsSection:
         if column is not None:
             rows = sorted(rows, key=lambda row: self._order(row, column), reverse=down)
         table.blockSignals(True)
-        table.clearContents()
         table.columnCount, table.rowCount = len(HEADINGS), len(rows)
         table.setHorizontalHeaderLabels(list(HEADINGS))
         for r, row in enumerate(rows):
+            if r < len(self._shown) and self._shown[r] == row:
+                continue  # there already; an edit changes few rows, and the reader waits
             for c, text in enumerate(row.cells):
                 item = qt.QTableWidgetItem(text)
                 item.setToolTip(row.about)

@@ -10,6 +10,7 @@ from ..anatomy.structures import Side, Structure
 from ..case.errors import InputError, OutputError
 from ..case.measurement import Measurement
 from ..review.case_review import CaseReview
+from ..review.taking_up import take_up_mask
 from ..scene.build import SceneNodes
 from ..scene.markups import measurement_keys, points_of
 from ..scene.members import remove_members, show_members
@@ -46,6 +47,11 @@ class OpenCase:
     nodes : SceneNodes or None
         Nodes of the case where the scene has them already, as in a stored scene that was opened again.
 
+    Attributes
+    ----------
+    left_out : tuple of str
+        What a stored scene held that cannot be right, and why; the case is shown without it.
+
     Raises
     ------
     InputError
@@ -66,6 +72,7 @@ class OpenCase:
             )
         self.nodes = nodes
         self._members = ""
+        self.left_out: tuple[str, ...] = ()
         if stored:
             self._take_up()
         self.mark()
@@ -78,18 +85,34 @@ class OpenCase:
         if stored != self.review.stamp:
             self.show(masks=True)
             return
+        self.left_out = tuple(self._take_up_edits())
+        self.show(masks=bool(self.left_out))
+
+    def _take_up_edits(self) -> list[str]:
+        """Names, masks and lines as they are in the scene; returns what cannot be right, and why."""
         names = vertebrae_of(self.scene, self.nodes)
         if len(names) > 1 and names != self.result.spine.vertebrae:
             # First of all: masks and lines in the scene carry these names. That S1 became lumbar was confirmed then.
-            self.review.rename("-".join(names[-2:]), s1_becomes_lumbar=True)
-        self.review.edit_mask(labels_of(self.scene.GetNodeByID(self.nodes.segmentation), self.result.spine.grid))
+            try:
+                self.review.rename("-".join(names[-2:]), s1_becomes_lumbar=True)
+            except InputError as error:
+                return [f"new names of the levels, and what was drawn under them: {error}"]
+        try:
+            drawn = labels_of(self.scene.GetNodeByID(self.nodes.segmentation), self.result.spine.grid)
+        except InputError as error:
+            left = [f"masks: {error}"]
+        else:
+            left = take_up_mask(self.review, drawn)
         for node_id in dict.fromkeys(self.nodes.markups.values()):
             node = self.scene.GetNodeByID(node_id)
             rows = {m.key: m for m in self.result.measurements}
             key = next((k for k in measurement_keys(node) if k in rows and rows[k].can_be_moved), "")
-            if key and self.review.is_elsewhere(key, points_of(node)):
-                self.review.move(key, points_of(node))
-        self.show()
+            try:
+                if key and self.review.is_elsewhere(key, points_of(node)):
+                    self.review.move(key, points_of(node))
+            except InputError as error:
+                left.append(f"line or contour '{node.GetName()}': {error}")
+        return left
 
     def mark(self) -> None:
         """Note in the scene which case it shows and in which state, so that a stored scene can be taken up again."""

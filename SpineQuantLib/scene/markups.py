@@ -9,6 +9,7 @@ whatever else was measured without a geometry are in the tables alone.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -114,6 +115,12 @@ def thinned(points: np.ndarray, tolerance: float = _CURVE_TOLERANCE_MM) -> np.nd
 
 def control_points(geometry: Geometry) -> np.ndarray:
     """Points (n, 3) to drag: those of a long contour thinned, those that a reader placed as they are."""
+    return _control_points(geometry).copy()
+
+
+@lru_cache(maxsize=4096)
+def _control_points(geometry: Geometry) -> np.ndarray:
+    """Worked out once: most geometries outlive many edits."""
     points = np.array(geometry.points)
     if geometry.kind == "line":
         return points[:2]

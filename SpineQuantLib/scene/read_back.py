@@ -53,23 +53,44 @@ def labels_of(segmentation_node: Any, grid: Grid) -> np.ndarray:
     out = np.zeros(grid.shape, np.uint16)
     for labelmap, own in layers.values():
         voxels, place = _on_grid(labelmap, grid)
-        for stored, value, title in own:
-            if value == 0:
-                if (voxels == stored).any():
-                    raise InputError(
-                        f"the segment '{title}' is none of the case's; move what was drawn in it to the segment of "
-                        "its level, or remove it"
-                    )
-                continue
-            mask = voxels == stored
-            taken = out[place][mask]
-            if (taken > 0).any():
-                raise InputError(
-                    f"'{title}' overlaps another segment in {np.count_nonzero(taken)} voxels; a voxel can belong to "
-                    "one structure only. Draw with 'Modify other segments: Overwrite all'"
-                )
-            out[place][mask] = value
+        drawn = _meant(voxels, own)
+        overlap = drawn[out[place] > 0] if out.any() else drawn[:0]
+        if overlap.any():
+            value = int(overlap[overlap > 0][0])
+            title = next(title for _, other, title in own if other == value)
+            raise InputError(
+                f"'{title}' overlaps another segment in {np.count_nonzero(overlap == value)} voxels; a voxel can "
+                "belong to one structure only. Draw with 'Modify other segments: Overwrite all'"
+            )
+        np.maximum(out[place], drawn, out=out[place])
     return out
+
+
+def _meant(voxels: np.ndarray, own: list[tuple[int, int, str]]) -> np.ndarray:
+    """Label values (uint16) of stored voxels, which several segments may share.
+
+    Parameters
+    ----------
+    voxels : np.ndarray
+        What is stored.
+    own : list of tuple
+        Stored value, label value (0 where it is none of a case), and title of each segment.
+
+    Raises
+    ------
+    InputError
+        If something is drawn in a segment that is none of the case's.
+    """
+    # One pass through the volume for all segments together.
+    values = np.zeros(max(int(voxels.max(initial=0)), *(stored for stored, _, _ in own)) + 1, np.uint16)
+    for stored, value, title in own:
+        values[stored] = value
+        if value == 0 and (voxels == stored).any():
+            raise InputError(
+                f"the segment '{title}' is none of the case's; move what was drawn in it to the segment of its level, "
+                "or remove it"
+            )
+    return values[voxels]
 
 
 def _value(segment_id: str) -> int:

@@ -183,7 +183,7 @@ def test_a_preset_takes_the_right_brush_to_the_right_place(desktop, analysed, bu
     chosen = next(f for f in findings_of(analysed.case.result) if f.title == finding)
     analysed.findingsSection.current = chosen
     getattr(analysed.ui, button).click()
-    editor = analysed.correctSection._editor
+    editor = analysed.correctSection._brush._editor
     assert editor.currentSegmentID() == segment
     assert editor.activeEffect().name == "Paint"
     assert 2 <= editor.activeEffect().parameters["BrushAbsoluteDiameter"] <= 5
@@ -196,6 +196,45 @@ def test_a_preset_takes_the_right_brush_to_the_right_place(desktop, analysed, bu
     assert editor.activeEffect() is None
     assert editor.segmentationNode() is None
     assert not analysed.case.review.changed, "nothing was painted"
+
+
+def test_what_the_editor_takes_back_counts_like_a_stroke(desktop, analysed):
+    """The editor's own undo says of a segment that it was modified, and nothing of its mask."""
+    row = row_of(analysed, "disc_L4-L5 volume")
+    segmentation = desktop.host.scene.GetNodeByID(analysed.case.nodes.segmentation).GetSegmentation()
+    history = desktop.slicer.vtkSegmentationHistory()
+    history.SetSegmentation(segmentation)
+    assert history.SaveState()
+    paint(desktop, analysed, "disc_L4-L5", without_top)
+    desktop.wait(lambda: analysed.case.review.row(row.key).value != row.value, 10)
+    assert history.RestorePreviousState()
+    desktop.wait(lambda: len(analysed.case.review.history) == 2, 10)
+    assert analysed.case.review.row(row.key).value == pytest.approx(row.value, rel=0.15)
+
+
+def test_a_segment_that_is_deleted_counts_like_a_stroke(desktop, analysed):
+    row = row_of(analysed, "disc_L4-L5 volume")
+    desktop.host.scene.GetNodeByID(analysed.case.nodes.segmentation).GetSegmentation().RemoveSegment("disc_L4-L5")
+    desktop.wait(lambda: analysed.case.review.changed, 10)
+    assert analysed.case.review.row(row.key).value is None
+
+
+def test_who_opens_another_module_leaves_no_brush_behind(desktop, analysed):
+    from SpineQuantLib.panel.findings import findings_of
+
+    analysed.findingsSection.current = next(f for f in findings_of(analysed.case.result) if f.title == "L4-L5 disc")
+    analysed.ui.discButton.click()
+    assert analysed.correctSection._brush.active
+    editor = analysed.correctSection._brush._editor
+    paint(desktop, analysed, "disc_L4-L5", without_top)
+    desktop.wait(lambda: analysed.case.review.changed, 10)
+    analysed.ui.undoButton.click()
+    assert (editor.currentSegmentID(), editor.activeEffect().name) == ("disc_L4-L5", "Paint"), "to be painted anew"
+    analysed.exit()
+    assert analysed.correctSection._brush._editor.activeEffect() is None
+    assert not analysed.ui.doneButton.enabled
+    analysed.enter()
+    assert analysed.case is not None
 
 
 def test_a_preset_without_a_level_asks_for_one(desktop, analysed):
@@ -211,7 +250,7 @@ def test_a_side_is_never_guessed(desktop, analysed):
     analysed.findingsSection.current = next(f for f in findings_of(analysed.case.result) if f.title == "L4-L5 disc")
     analysed.ui.foramenButton.click()
     assert "Click on a foramen, right or left," in desktop.messages[0][1]
-    assert analysed.correctSection._editor is None
+    assert analysed.correctSection._brush._editor is None
 
 
 def test_all_levels_are_renamed_in_one_step(desktop, analysed):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -344,3 +345,33 @@ def test_a_stored_scene_keeps_levels_that_were_renamed_and_not_accepted(desktop,
         analysed.ui.undoButton.click()
     assert found.result.spine.vertebrae == first
     assert found.review.row(row.key).value == row.value
+
+
+def test_a_stored_scene_with_an_impossible_drawing_opens_without_it_and_says_so(desktop, analysed, tmp_path):
+    """Right and left foramen were mixed up, which the numbers did not follow; the disc beside was drawn well."""
+    from SpineQuantLib.anatomy.labels import disc_value, foramen_value
+    from SpineQuantLib.anatomy.structures import Side
+    from SpineQuantLib.scene.update import show_segmentation
+
+    scene, case = desktop.host.scene, analysed.case
+    labels = case.result.spine.labels.copy()
+    labels[tuple(np.argwhere(labels == disc_value("L4"))[0])] = 0
+    well = labels.copy()
+    right, left = (labels == foramen_value("L4", side) for side in (Side.RIGHT, Side.LEFT))
+    labels[right], labels[left] = foramen_value("L4", Side.LEFT), foramen_value("L4", Side.RIGHT)
+    spine = replace(case.result.spine, labels=labels)
+    show_segmentation(scene, case.nodes, replace(case.result, spine=spine), case.review.native)
+    assert scene.WriteToMRB(str(tmp_path / "impossible.mrb"))
+    desktop.close_scene()
+    assert scene.ReadFromMRB(str(tmp_path / "impossible.mrb"))
+    analysed.onSceneEndImport(None, None)
+    ((kind, text),) = desktop.messages
+    assert kind == "warning"
+    assert "L4-L5 right foramen, L4-L5 left foramen" in text
+    assert "other side" in text
+    np.testing.assert_array_equal(analysed.case.result.spine.labels, well)
+    desktop.messages.clear()
+    analysed.correctSection.onDone()
+    assert analysed.case.mask_edited() == (), "the scene shows what the numbers are of"
+    analysed.ui.undoButton.click()
+    assert not desktop.messages

@@ -91,6 +91,7 @@ def test_a_region_narrows_the_networks_and_is_found_again(desktop, tmp_path, mon
     assert regions.enabled
     assert texts(regions) == ["cervical spine", "lumbar spine"]
     assert (regions.currentText, texts(models)) == ("lumbar spine", ["lumbar committee"])
+    assert "MRI of the lumbar spine" in panel.ui.recognisedLabel.text
     regions.currentIndex = 0
     regions.activated.emit(0)
     assert texts(models) == ["neck", "neck large"]

@@ -232,9 +232,22 @@ class qMRMLSegmentEditorWidget(QWidget):
         return self._node
 
     def setSegmentationNode(self, node: Any) -> None:
+        if self._segmentation:
+            self._segmentation.GetSegmentation().RemoveObserver(self._tag)
         self._segmentation = node
+        if node:
+            import slicer
+
+            event = slicer.vtkSegmentation.SegmentRemoved
+            self._tag = node.GetSegmentation().AddObserver(event, self._on_removed)
         if self._node:
             self._node.SetAndObserveSegmentationNode(node)
+
+    def _on_removed(self, segmentation: Any, _event: Any) -> None:
+        """As in Slicer, the tool is put away when the segment that it is for vanishes, if only for a moment."""
+        if self._segment and segmentation.GetSegment(self._segment) is None:
+            self.setActiveEffectByName("")
+            self.setCurrentSegmentID("")
 
     def segmentationNode(self) -> Any:
         return self._segmentation
@@ -244,17 +257,31 @@ class qMRMLSegmentEditorWidget(QWidget):
 
     def setCurrentSegmentID(self, segment_id: str) -> None:
         self._segment = segment_id
+        if self._node:
+            self._node.SetSelectedSegmentID(segment_id)
         self._say()
 
     def currentSegmentID(self) -> str:
         return self._segment
 
     def setActiveEffectByName(self, name: str) -> None:
-        self._effect = _Effect(name) if name else None
+        if name != (self._effect.name if self._effect else ""):
+            self._effect = _Effect(name) if name else None
+        if self._node:
+            self._node.SetActiveEffectName(name)
         self._say()
 
     def activeEffect(self) -> _Effect | None:
         return self._effect
+
+    def setSegmentationNodeSelectorVisible(self, on: bool) -> None:
+        self._chooses_segmentation = on
+
+    def setSourceVolumeNodeSelectorVisible(self, on: bool) -> None:
+        self._chooses_volume = on
+
+    def setAddRemoveSegmentButtonsVisible(self, on: bool) -> None:
+        self._adds_segments = on
 
     def setEffectNameOrder(self, names: list[str]) -> None:
         self._names = names
