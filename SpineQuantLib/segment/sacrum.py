@@ -19,8 +19,10 @@ _RUDIMENTARY_DISC = 0.6
 _SMALLER_BODY = 0.8
 _SUSPECT_DISC = 0.45
 _SUSPECT_BODY = 0.35
-_LEAST_CUT = 0.5
+_LEAST_CUT = 0.42
 """Volume over that of the body above that an S1 which the view cuts must have at least; whole ones have 0.7 to 1."""
+_EDGE = 2.0
+"""Millimetres of view below a body that show nothing of what follows."""
 _BENT = 18.0
 """Degrees by which the disc above S1 descends more steeply than those further up, where the view ends at S1."""
 _STRAIGHT = 10.0
@@ -82,6 +84,10 @@ def read_sacrum(bodies: Sequence[BodyFacts]) -> SacrumReading:
         doubts.append(
             f"S1 is squared: front to back it is not deeper at its upper end than at its lower end "
             f"(ratio {sacrum.taper:.2f}), as in a lumbosacral transition"
+        )
+    if "lower" not in sacrum.cut and sacrum.room is not None and sacrum.room < _EDGE:
+        doubts.append(
+            "the view ends right below S1; whether a disc follows, as below a lumbar vertebra, is not in view"
         )
     if first > 0 and bodies[first - 1].disc_below == 0:
         doubts.append("no disc was seen above S1")

@@ -60,6 +60,13 @@ def test_an_s1_of_which_little_is_in_view_ends_the_count():
     assert any("34 % of the volume" in doubt for doubt in naming.doubts)
 
 
+def test_an_s1_right_at_the_edge_of_the_view_is_doubted():
+    _, naming = name_levels(column(5, replace(SACRUM, room=0.5, bend=30.0)))
+    assert naming.named
+    assert any("view ends right below S1" in doubt for doubt in naming.doubts)
+    assert not name_levels(column(5, replace(SACRUM, room=5.0, bend=30.0)))[1].doubts
+
+
 @pytest.mark.parametrize(
     ("bend", "room", "taper", "votes", "named", "doubted"),
     [
