@@ -89,7 +89,7 @@ class Measurement:
         planes; None where too few can be.
     accuracy : float or None
         What voxels and slices leave uncertain even on a perfect mask: ± in the unit, within which 95 of 100 errors on
-        phantoms lie; None where it is not known, as of angles, ratios and what a reader measured.
+        phantoms lie; None where it is not known, as of ratios and what a reader measured.
     """
 
     structure: Structure

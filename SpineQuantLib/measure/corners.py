@@ -24,7 +24,7 @@ _POSTERIOR_WALL = 9.0
 """The same behind, where the wall is nearly straight."""
 _SHARE, _LEAST = 0.5, 6.0
 """Of a small body: share of its height or depth, and millimetres at least, up to which it is followed."""
-_LONG, _LONG_SHARE, _VEINS = 20.0, 0.75, (0.42, 0.58)
+_LONG, _LONG_SHARE, _VEINS = 24.0, 0.85, (0.42, 0.58)
 """Millimetres, and share of the height, over which the hollow of the posterior wall is judged; and the part of the
 height in its middle that is left out, because the basivertebral veins have no border there."""
 _HOLLOW = 0.008

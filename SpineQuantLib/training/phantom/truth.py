@@ -117,9 +117,7 @@ def _disc(disc: Disc, in_view: InView) -> Iterator[Measurement]:
             yield _row(Structure.DISC, disc.level, None, name, method, value, "mm")
         inside = _share(depth, _STEP).reshape(len(posterior), len(up))
         yield _row(Structure.DISC, disc.level, None, "area", MID_SAGITTAL, inside.sum() * _STEP**2, "mm2")
-        extent = inside.sum(axis=0) * _STEP
-        central = np.abs(up) <= 0.2 * disc.height_at(0.5)
-        yield _row(Structure.DISC, disc.level, None, "depth", MID_SAGITTAL, extent[central].mean(), "mm")
+        yield _row(Structure.DISC, disc.level, None, "depth", MID_SAGITTAL, _extent(inside) * _STEP, "mm")
         yield from _between_bodies(disc, (front + middle + back) / 3, in_view)
     if in_view(disc.corners):
         wide = disc.rl / 2 + 1.0
@@ -128,6 +126,18 @@ def _disc(disc: Disc, in_view: InView) -> Iterator[Measurement]:
         inside = _share(disc.depth(Points(disc.frame.to_body(lattice))), _STEP_VOLUME)
         yield _row(Structure.DISC, disc.level, None, "volume", SOFT_VOXELS, inside.sum() * _STEP_VOLUME**3, "mm3")
         yield _row(Structure.DISC, disc.level, None, "width", MID_PLANE, disc.rl, "mm")
+
+
+def _extent(inside: np.ndarray) -> float:
+    """Steps from front to back of a section (posterior, up), at each end over the middle 40 % of its height there."""
+    along = np.flatnonzero(inside.max(axis=1) >= 0.5)
+    first, last = int(along[0]), int(along[-1])
+    middle, total = (first + last) // 2, 0.0
+    for share, half in ((INSET, inside[:middle]), (1.0 - INSET, inside[middle:])):
+        high = np.flatnonzero(inside[round(first + share * (last - first))] >= 0.5)
+        low, top = high[0] + 0.3 * (high[-1] - high[0]), high[0] + 0.7 * (high[-1] - high[0])
+        total += float(half[:, int(np.ceil(low)) : int(top) + 1].sum(axis=0).mean())
+    return total
 
 
 def _between_bodies(disc: Disc, fyllos: float, in_view: InView) -> Iterator[Measurement]:
