@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from ..anatomy.labels import CANAL_VALUE, disc_value, foramen_value
 from ..anatomy.levels import LUMBAR_COLUMN, vertebra_value
@@ -243,11 +244,10 @@ def _narrow_sac(spine: NamedSpine) -> list[str]:
     low, high = (max(round(mm / spine.grid.spacing[1]), 1) for mm in _NARROW_REACH)
     if len(rows) <= low + high:
         return []
-    hits = []
-    for row in range(rows[0] + high, rows[-1] + 1 - low):
-        above = float(np.median(area[row - high : row - low + 1]))
-        if area[row] < _NARROW_SHARE * min(above, float(area[row + low : row + high + 1].max())):
-            hits.append(row)
+    middle = np.arange(rows[0] + high, rows[-1] + 1 - low)
+    windows = sliding_window_view(np.pad(area, (0, high)), high - low + 1)
+    above, below = np.median(windows[middle - high], axis=1), windows[middle + low].max(axis=1)
+    hits = middle[area[middle] < _NARROW_SHARE * np.minimum(above, below)].tolist()
     values = spine.vertebra_values() if hits else {}
     centres = {name: _middle_row(spine, value) for name, value in values.items() if spine.has(value)}
     near = [min(centres, key=lambda name, row=row: abs(centres[name] - row)) for row in hits]
