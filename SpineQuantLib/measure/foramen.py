@@ -44,6 +44,10 @@ _NECK = 2.0
 _DIVIDED = "almost divided, or in two: height and area depend on a thin bridge"
 _ONE_SLICE = "seen on one slice only"
 _PARTLY = "fills its slice only in part: area, height and widths may be too small"
+_SMEARED = "runs obliquely through thick slices, which smear it: area and widths are not sure"
+_SHIFT = 1.5
+"""Millimetres by which a foramen lies farther in front or behind from one slice to the next before that counts."""
+_FEWEST_SLICES = 2
 _FILLED = 0.9
 """Share of a slice that its inner pixels have at least where the slice lies wholly within the foramen."""
 
@@ -63,7 +67,7 @@ def measure_foramen(landmarks: Landmarks, level: str, side: Side) -> list[Measur
     if max(section.pieces, default=0.0) >= _SECOND * section.area or _neck(section) < _NECK:
         flags.append(_DIVIDED)
     flags += slipped(landmarks, level)
-    flags += _filled(field, section)
+    flags += [*_filled(field, section), *_oblique(field, section)]
     plane = section.plane
     height, across = _height(section), np.array([1.0, 0.0])
     widths = (section.widest(across), section.widest(across, (2 / 3, 1.0)), section.widest(across, (0.0, 1 / 3)))
@@ -128,6 +132,18 @@ def _filled(field: Field, section: Section) -> list[str]:
     values = field.occupancy[int(np.clip(round(k), 0, len(field.occupancy) - 1))]
     values = values[values >= BORDER]
     return [_PARTLY] if len(values) and float(np.percentile(values, 75)) < _FILLED else []
+
+
+def _oblique(field: Field, section: Section) -> list[str]:
+    """Reason to doubt sections of a tunnel that runs forwards or backwards through thick slices: they smear it."""
+    if not field.thick or field.slices < _FEWEST_SLICES:
+        return []
+    points = field.points - field.centroid
+    share = field.weights / field.weights.sum()
+    across, forwards = points @ np.array(field.grid.directions[0]), points @ section.plane.u
+    spread = float(share @ across**2)
+    shift = float(share @ (across * forwards)) / max(spread, 1e-6) * float(field.spacing[0])
+    return [_SMEARED] if abs(shift) >= _SHIFT else []
 
 
 def _planes(field: Field, frame: Frame) -> tuple[list[Plane], bool]:

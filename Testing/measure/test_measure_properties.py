@@ -372,3 +372,17 @@ def test_a_foramen_that_no_slice_holds_whole_says_so(shapes):
         found[length] = rows["foramen", "L4-L5", "left", "height", "narrowest sagittal section"].flag
     assert "only in part" in found[3.0]
     assert "only in part" not in found[9.0]
+
+
+@pytest.mark.parametrize(("twist", "smeared"), [(35.0, True), (6.0, False)])
+def test_a_foramen_that_runs_obliquely_through_thick_slices_says_so(shapes, twist, smeared):
+    """As those of the neck do, which lie 39 degrees forwards."""
+    straight, oblique = shapes.pose(0.0, 0.0, 0.0), shapes.pose(0.0, 0.0, twist)
+    parts = {
+        123: shapes.Slab(np.zeros(3), straight, 16.5, 24.0, 9.0),
+        203: shapes.Keyhole(np.array([15.0, 22.0, 0.0]), oblique, 8.0, 4.0, 14.0),
+    }
+    rows = shapes.table(measure_spine(shapes.Scene(parts).on(shapes.grid_of((4.0, 1.0, 1.0), (66, 80, 80)))))
+    row = rows["foramen", "L4-L5", "left", "area", "narrowest sagittal section"]
+    assert row.value is not None
+    assert ("obliquely" in row.flag) == smeared
