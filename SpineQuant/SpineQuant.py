@@ -68,7 +68,7 @@ class SpineQuantParameterNode:
     inputVolume - The MRI to analyse.
     lowestDisc - Name of the lowest disc in view; settles the names of all levels.
     contrast - Weighting of the volume.
-    quality - All networks, or a quick look by two of them.
+    quality - All networks, or a quick look by one that was taught by them.
     sex, age, height - Of the patient, for the usual ranges; years and cm, 0 where they are not given.
     """
 

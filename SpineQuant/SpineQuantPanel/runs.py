@@ -99,7 +99,7 @@ class Runs:
         :param device: Where the networks run: ``auto``, ``cpu``, ``cuda:0``.
         :param model: Name of the networks; None for the default.
         :param casesFolder: Where the case is kept; the folder of the settings if empty.
-        :param quality: ``committee``, or ``fast`` for a quick look by two networks.
+        :param quality: ``committee``, or ``fast`` for a quick look by one network.
         :param sex: ``F`` or ``M``, for the usual ranges; a DICOM header says it where this does not.
         :param age: Years, likewise.
         :param height: Of the body, in cm.

@@ -96,6 +96,11 @@ class ModelInfo:
     sha256: str
     members: int
 
+    @property
+    def words(self) -> str:
+        """How many networks, for a reader."""
+        return "1 network" if self.members == 1 else f"{self.members} networks"
+
 
 @dataclass(frozen=True)
 class StageCost:

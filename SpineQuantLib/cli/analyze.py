@@ -72,7 +72,7 @@ def analyze(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     model: Annotated[str | None, typer.Option(help="Shipped model, or path of a model folder.")] = None,
     quality: Annotated[
-        QualityChoice, typer.Option(help="fast: a quick look by two networks, without calibrated flags and intervals.")
+        QualityChoice, typer.Option(help="fast: a quick look by one network, without calibrated flags and intervals.")
     ] = QualityChoice.COMMITTEE,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier case.")] = False,
     ranges: Annotated[

@@ -37,7 +37,7 @@ class JobRequest:
     model : str or None
         Name of a shipped committee or path of a model folder; None takes the pipeline's own choice.
     quality : str or None
-        ``committee``, or ``fast`` for a quick look by few networks; None takes the pipeline's own choice.
+        ``committee``, or ``fast`` for a quick look by one network; None takes the pipeline's own choice.
     overwrite : bool
         Replace a case folder that exists already.
     contrast : str or None

@@ -45,9 +45,8 @@ class Committee:
     @property
     def words(self) -> str:
         """How many look, for a reader."""
-        count = len(self.card.members)
-        networks = "1 network" if count == 1 else f"{count} networks"
-        return f"{networks}, shown the mirror image too," if self.card.mirrored else networks
+        words = self.card.info.words
+        return f"{words} (and its look at the mirror image)" if self.card.mirrored else words
 
 
 def part_of(committee: Committee, members: int) -> Committee:

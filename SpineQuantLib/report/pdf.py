@@ -165,7 +165,7 @@ class _Sheet:
         told = (
             f"{RESEARCH_USE} Every number comes from an automatic segmentation and has to be checked against the "
             f"images by a qualified reader. SpineQuant {__version__}, model {model.name} {model.version} "
-            f"({model.members} networks, sha256 {model.sha256[:12]}…), input sha256 {info.sha256[:12]}…. All values, "
+            f"({model.words}, sha256 {model.sha256[:12]}…), input sha256 {info.sha256[:12]}…. All values, "
             "methods and pictures: report.html, measurements.xlsx."
         )
         self._up(plain(told, 6.0, SOFT), gap=2)

@@ -188,7 +188,7 @@ def facts(result: CaseResult, written: str, software: str) -> list[tuple[str, st
         ("Report written", written),
         *_readers(result),
         ("Software", f"SpineQuant {software}"),
-        ("Model", f"{model.name} {model.version}, {model.members} members (sha256 {model.sha256[:12]}…)"),
+        ("Model", f"{model.name} {model.version}, {model.words} (sha256 {model.sha256[:12]}…)"),
         ("Device", result.device),
         ("Input sha256", f"{info.sha256[:16]}…"),
     ]

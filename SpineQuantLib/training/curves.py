@@ -15,7 +15,7 @@ __all__ = ["CURVES_FILE", "PICTURE_FILE", "CurveFile", "collect_curves", "draw_c
 CURVES_FILE = "curves.csv"
 """In a model folder: the curves of all members, with a column ``member``."""
 PICTURE_FILE = "learning_curves.png"
-_DPI = 110
+_DPI = 72
 
 
 class CurveFile:

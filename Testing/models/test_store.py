@@ -175,7 +175,7 @@ def test_a_mirrored_look_sees_the_mirror_image(tmp_path: Path) -> None:
     write_model(tmp_path / "one", "one", "1", TINY, [networks(1)[0].state_dict()], {"mirrored": True})
     committee = load_committee(str(tmp_path / "one"), "cpu")
     plain, mirrored = committee.members
-    assert committee.words == "1 network, shown the mirror image too,"
+    assert committee.words == "1 network (and its look at the mirror image)"
     assert mirrored.config == plain.config
     x = torch.randn(1, 1, 4, 32, 32)
     with torch.inference_mode():
@@ -190,6 +190,6 @@ def test_a_quick_look_is_by_the_network_that_the_card_names(tmp_path: Path) -> N
     write_model(tmp_path / "other", "other", "1", TINY, states)
     quick = load_fast(str(tmp_path / "committee"), "cpu")
     assert (quick.card.name, quick.card.info.members, len(quick.members)) == ("pupil", 1, 2)
-    assert quick.words.startswith("1 network,")
+    assert quick.words.startswith("1 network ")
     few = load_fast(str(tmp_path / "other"), "cpu")
     assert (few.card.name, few.words) == ("other", "2 networks")

@@ -32,11 +32,11 @@ def test_a_part_is_another_model_than_the_whole(committee):
     assert whole.card.info == committee.card.info
 
 
-@pytest.mark.parametrize(("quality", "members"), [("committee", None), ("fast", 2)])
-def test_as_many_are_asked_as_was_chosen(committee, monkeypatch, quality, members):
-    monkeypatch.setattr(pipeline, "load_committee", lambda *_: committee)
-    loaded = pipeline._load(pipeline.AnalyzeOptions(quality=quality), Journey({"load": 1.0}))
-    assert len(loaded.members) == (members or len(committee.members))
+@pytest.mark.parametrize(("quality", "networks"), [("committee", 5), ("fast", 1)])
+def test_as_many_are_asked_as_was_chosen(quality, networks):
+    loaded = pipeline._load(pipeline.AnalyzeOptions(quality=quality, device="cpu"), Journey({"load": 1.0}))
+    assert loaded.card.info.members == networks
+    assert len(loaded.members) >= 2, "of one opinion nobody could say how sure it is"
 
 
 def test_a_quick_look_has_no_calibration_and_says_so(committee):
@@ -47,7 +47,6 @@ def test_a_quick_look_has_no_calibration_and_says_so(committee):
     assert info.notes[-1] in pipeline._doubts(info), "what is noted of the input is a reason to review"
 
 
-def test_an_unknown_quality_is_refused(committee, monkeypatch):
-    monkeypatch.setattr(pipeline, "load_committee", lambda *_: committee)
+def test_an_unknown_quality_is_refused():
     with pytest.raises(InputError, match="choose committee or fast"):
         pipeline._load(pipeline.AnalyzeOptions(quality="best"), Journey({"load": 1.0}))
