@@ -192,6 +192,9 @@ def _side_lines(panel: Panel, material: Material, level: str) -> list[str]:
                 continue
             if name in ("slip", "posterior bulge") and abs(item.value) < _LEAST_LINE:
                 continue
+            # The greatest bulge lies in a sagittal plane of its own.
+            if item.method.startswith("greatest"):
+                continue
             panel.segment(panel.view.project(np.array(item.geometry.points))[:, :2], width=1.3)
             numbers.append(f"{name} {quantity(item.value, item.unit)}")
     return numbers
