@@ -36,7 +36,8 @@ def values(rows) -> dict[tuple, float]:
 def test_the_same_mask_in_its_own_planes_has_the_same_values(spine):
     whole, brief = values(measure_spine(spine)), values(measure_brief(spine, planes=Landmarks(spine)))
     assert len(brief) > 40
-    assert set(brief) == {key for key in whole if not key[3].startswith("smallest")}
+    left_out = {key for key in whole if key[3].startswith("smallest") or key[4].startswith("greatest beyond")}
+    assert set(brief) == set(whole) - left_out
     for key, value in brief.items():
         # Endplates are looked for once more, in the frame that they made: degrees differ a little, nothing else does.
         assert value == pytest.approx(whole[key], abs=0.3 if "angle" in key[3] else 1e-6), key
