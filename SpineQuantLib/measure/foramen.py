@@ -48,6 +48,7 @@ _SMEARED = "runs obliquely through thick slices, which smear it: area and widths
 _SHIFT = 1.5
 """Millimetres by which a foramen lies farther in front or behind from one slice to the next before that counts."""
 _FEWEST_SLICES = 2
+_MOST_SLICES = 3
 _FILLED = 0.9
 """Share of a slice that its inner pixels have at least where the slice lies wholly within the foramen."""
 
@@ -125,8 +126,11 @@ def _narrowest(field: Field, frame: Frame) -> tuple[Section | None, list[str]]:
 
 
 def _filled(field: Field, section: Section) -> list[str]:
-    """Reason to doubt a section of a thick slice that the foramen fills only in part: its outline is too small."""
-    if not field.thick:
+    """Reason to doubt a section of a thick slice that the foramen fills only in part: its outline is too small.
+
+    Of many slices one lies wholly within it, and shares that are not full come from a doubtful border alone.
+    """
+    if not field.thick or field.slices > _MOST_SLICES:
         return []
     k = float(field.grid.to_index(section.plane.to_lps(section.centroid))[0])
     values = field.occupancy[int(np.clip(round(k), 0, len(field.occupancy) - 1))]

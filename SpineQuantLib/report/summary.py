@@ -273,7 +273,9 @@ def level_table(result: CaseResult) -> LevelTable:
     for level in result.spine.levels:
         items = [items.get(level) for _, items in columns]
         cells = tuple(cell_of(item, result.references) if item else Cell("") for item in items)
-        rows.append((level, _worst(result.assessment.scores, level), cells, _notes([i for i in items if i])))
+        # A disc without a bulge that stands out has no place of one, and nothing is missing from it.
+        told = [i for i in items if i and (i.value is not None or i.name != "place of posterior bulge")]
+        rows.append((level, _worst(result.assessment.scores, level), cells, _notes(told)))
     return LevelTable(tuple(column for column, _ in columns), tuple(rows))
 
 
