@@ -30,6 +30,7 @@ from .report.ranges import load_tables, person_of, references_for, unused_rows
 from .segment.inference import ask_committee
 from .segment.second_look import levels_to_see_again, look_again
 from .segment.spine import name_spine
+from .segment.upright import lean_of, look_upright
 from .uncertainty.assess import assess
 from .uncertainty.calibration import Calibration, OtherWeightsError, read_calibration
 from .uncertainty.crosscheck import with_cross_check
@@ -180,6 +181,11 @@ def _judge(volume: SpineVolume, committee: Committee, options: AnalyzeOptions, j
     journey.tell("name", "finding and naming levels")
     with clock.stage("name"):
         spine = name_spine(opinion, lowest_disc=options.lowest_disc)
+    lean = lean_of(spine)
+    if lean is not None and lean.matters:
+        with clock.stage("upright look"):
+            lowest = options.lowest_disc
+            opinion, spine = look_upright(committee, image, opinion, spine, lean, lowest_disc=lowest, tell=tell)
     if again := levels_to_see_again(spine):
         names = ", ".join(level.name for level in again)
         tell(f"a second look at {names}, with the disc turned level: it is steep, or a foramen was not seen")

@@ -17,6 +17,7 @@ from ..case.errors import EngineError
 from ..case.grid import Grid
 from ..case.opinion import CommitteeOpinion
 from ..images.resample import resample_like, resample_to_spacing
+from ..images.turn import turned
 from ..models.clean import drop_small_components
 from ..models.committee import Committee
 from ..models.network import NetworkConfig, SpineUNet
@@ -94,9 +95,11 @@ def _predict_within_memory(
         net.to(device)
 
 
-def _shown(committee: Committee, image: sitk.Image) -> tuple[torch.Tensor, Grid]:
+def _shown(committee: Committee, image: sitk.Image, directions: np.ndarray | None = None) -> tuple[torch.Tensor, Grid]:
     """A volume as the networks see it, (1, 1, nk, nj, ni), and its grid."""
     shown = resample_to_spacing(image, network_spacing(Grid.of(image).spacing, committee.network))
+    if directions is not None:
+        shown = turned(shown, directions)
     values = normalise(sitk.GetArrayFromImage(shown), committee.network.window)
     return torch.from_numpy(values)[None, None], Grid.of(shown)
 
@@ -136,6 +139,7 @@ def ask_committee(
     progress: Callable[[int, int], None] | None = None,
     witness: Witness | None = None,
     tell: Callable[[str], None] = log.warning,
+    directions: np.ndarray | None = None,
 ) -> CommitteeOpinion:
     """Every member's judgement of a volume, and their mean.
 
@@ -151,11 +155,14 @@ def ask_committee(
         Shown each member's own probabilities, which the opinion does not keep.
     tell : callable
         Told, in words for a reader, where the GPU's memory does not suffice and what is done instead.
+    directions : np.ndarray, optional
+        (3, 3) rows are the axes (k, j, i), unit vectors in LPS, along which the networks are shown the volume; its own
+        without them.
 
     Returns
     -------
     CommitteeOpinion
-        On the grid of ``image``.
+        On the grid of ``image``, whichever way it was shown.
 
     Raises
     ------
@@ -163,7 +170,7 @@ def ask_committee(
         If memory runs out, or two members say the same everywhere: then it is one network, not a committee.
     """
     native = Grid.of(image)
-    x, grid = _shown(committee, image)
+    x, grid = _shown(committee, image, directions)
     mean = np.zeros((len(NetworkClass), *native.shape), np.float32)
     masks = np.empty((len(committee.members), *native.shape), np.uint8)
     entropy = np.zeros(native.shape, np.float32)

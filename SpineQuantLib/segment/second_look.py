@@ -24,6 +24,7 @@ from ..case.spine import NamedSpine
 from ..models.committee import Committee
 from .inference import Witness, ask_committee
 from .spine import name_spine
+from .upright import lean_of, look_upright
 
 __all__ = ["Level", "levels_to_see_again", "look", "look_again"]
 
@@ -122,7 +123,7 @@ def _place(spine: NamedSpine, value: int, name: str) -> Level:
 
 
 def look(committee: Committee, image: sitk.Image, witness: Witness | None = None) -> CommitteeOpinion:
-    """The committee's opinion of a volume, with a second look at the levels that need one.
+    """The committee's opinion of a volume, upright where the spine leans, with a second look at levels that need one.
 
     Parameters and errors as of :func:`~SpineQuantLib.segment.inference.ask_committee`; ``witness`` is shown the first
     look alone.
@@ -133,6 +134,9 @@ def look(committee: Committee, image: sitk.Image, witness: Witness | None = None
     except UnsuitableError:
         # Whoever names the spine is told so; without one there is no level to look at.
         return opinion
+    lean = lean_of(spine)
+    if lean is not None and lean.matters:
+        opinion, spine = look_upright(committee, image, opinion, spine, lean)
     return look_again(committee, image, opinion, levels_to_see_again(spine))
 
 

@@ -22,6 +22,7 @@ from ...anatomy.levels import SACRUM_VALUE
 from ...anatomy.structures import NetworkClass, Structure
 from ...case.grid import Grid, to_reading_order
 from ...images.resample import resample_like, resample_to_spacing
+from ...images.turn import turned
 from ..collect import LabelledVolume
 from ..partial import bit
 from ..statistics import mean_estimate
@@ -111,7 +112,8 @@ def degrade(image: sitk.Image, change: Change, seed: int = 0) -> sitk.Image:
         array = np.hypot(array + first, second)
     image = grid.image(array)
     if any(change.tilt):
-        image = _turn(image, change.tilt)
+        turn = Rotation.from_euler("xyz", change.tilt, degrees=True).as_matrix()
+        image = turned(image, np.array(grid.directions) @ turn.T)
     spacing = Grid.of(image).spacing
     wanted = (change.slices or spacing[0], *((change.pixels or s) for s in spacing[1:]))
     return resample_to_spacing(image, wanted)
@@ -123,24 +125,6 @@ def _shade(array: np.ndarray, strength: float, rng: np.random.Generator) -> np.n
     field = ndimage.zoom(coarse, np.array(array.shape) / coarse.shape, order=3, mode="nearest", grid_mode=True)
     field = (field - field.min()) / max(float(np.ptp(field)), 1e-6)
     return array * np.exp(-strength * field).astype(np.float32)
-
-
-def _turn(image: sitk.Image, tilt: tuple[float, float, float]) -> sitk.Image:
-    """The volume sampled along turned axes, on a grid that holds all of it; air beyond."""
-    grid = Grid.of(image)
-    turn = Rotation.from_euler("xyz", tilt, degrees=True).as_matrix()
-    directions = np.array(grid.directions) @ turn.T
-    last = np.array(grid.shape) - 1
-    corners = grid.to_lps(np.array(np.meshgrid(*[[0, n] for n in last], indexing="ij")).reshape(3, -1).T)
-    along = (corners - corners.mean(axis=0)) @ directions.T
-    spacing = np.array(grid.spacing)
-    shape = np.ceil(np.ptp(along, axis=0) / spacing).astype(int) + 1
-    origin = corners.mean(axis=0) - ((shape - 1) / 2 * spacing) @ directions
-    rows = tuple(tuple(float(c) for c in row) for row in directions)
-    target = Grid(tuple(int(n) for n in shape), grid.spacing, tuple(origin.tolist()), rows)
-    like = target.image(np.zeros(target.shape, np.uint8))
-    low = float(sitk.GetArrayViewFromImage(image).min())
-    return sitk.Resample(image, like, sitk.Transform(), sitk.sitkLinear, low)
 
 
 def score_robustness(
