@@ -156,12 +156,12 @@ def write_reader(folder: Path, name: str, version: str, net: LevelRegressor, fac
     name, version : str
         Of the model.
     net : LevelRegressor
-        The network; stored in half precision.
+        The network; its kernels are stored as scaled 8-bit numbers.
     facts : dict
         The rest of the card: ``trained_on``, ``allowed`` and what else it shall tell.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    entry = write_tensors(folder / "weights.safetensors", net.state_dict())
+    entry = write_tensors(folder / "weights.safetensors", net.state_dict(), eight_bit=True)
     card = {
         "name": name,
         "version": version,
