@@ -163,7 +163,7 @@ class TestContent:
         for words in (
             "2025-05-04 13:30 UTC",
             "SpineQuant 0.",
-            "lumbar 0.1.0, 3 members",
+            "lumbar 0.1.0, 3 networks",
             "CPU",
             "Slices are 4.0 mm apart.",
         ):
