@@ -31,6 +31,9 @@ class NetworkConfig:
         Millimetres (k, j, i) of the grid that the network was trained on.
     keep_slices : tuple of float
         Slice distances from … to … mm that are kept as they are; others are resampled to ``spacing[0]``.
+    stacks : int
+        Interleaved stacks in which thinner slices are shown, see :mod:`~SpineQuantLib.models.slices`; 1 makes one
+        volume of thick slices of them.
     patch : tuple of int
         Voxels (k, j, i) of a patch.
     window : tuple of float or None
@@ -45,6 +48,7 @@ class NetworkConfig:
     fold: int = 2
     spacing: tuple[float, float, float] = (4.0, 1.0, 1.0)
     keep_slices: tuple[float, float] = (3.0, 5.0)
+    stacks: int = 1
     patch: tuple[int, int, int] = (12, 192, 144)
     window: tuple[float, float] | None = None
     least_component: int = 0

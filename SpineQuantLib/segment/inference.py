@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 
 import numpy as np
@@ -20,11 +20,12 @@ from ..images.resample import resample_like, resample_to_spacing
 from ..images.turn import turned
 from ..models.clean import drop_small_components
 from ..models.committee import Committee
-from ..models.network import NetworkConfig, SpineUNet
+from ..models.network import SpineUNet
 from ..models.preprocess import normalise
+from ..models.slices import shown_slices
 from .embedding import Embedding
 
-__all__ = ["Witness", "ask_committee", "embed_volume", "network_spacing"]
+__all__ = ["Witness", "ask_committee", "embed_volume"]
 
 log = logging.getLogger(__name__)
 
@@ -38,37 +39,30 @@ _OVERLAP = (0.33, 0.4, 0.4)
 """Share of a patch that neighbours have in common, along (k, j, i)."""
 
 
-def network_spacing(spacing: tuple[float, float, float], config: NetworkConfig) -> tuple[float, float, float]:
-    """Grid spacing (k, j, i) in mm on which a volume is shown to the networks.
-
-    Slices about as thick as those in training stay as they are; interpolating between them would only blur.
-    """
-    low, high = config.keep_slices
-    slice_mm = spacing[0] if low - 1e-3 <= spacing[0] <= high + 1e-3 else config.spacing[0]
-    return (slice_mm, *config.spacing[1:])
-
-
-def _predict(net: SpineUNet, x: torch.Tensor, device: torch.device, tiles: int) -> np.ndarray:
-    """Probabilities float32 (classes, nk, nj, ni) of one member."""
-    # Air lies beyond the edge of a volume, as in training.
+def _predict(net: SpineUNet, stacks: Sequence[torch.Tensor], device: torch.device, tiles: int) -> np.ndarray:
+    """Probabilities float32 (classes, nk, nj, ni) of one member, the slices of all stacks in their order again."""
     inferer = SlidingWindowInferer(
         net.config.patch,
         sw_batch_size=tiles,
-        overlap=0.4,
+        overlap=_OVERLAP,
         mode="gaussian",
         padding_mode="constant",
-        cval=float(x.min()),
+        # Air lies beyond the edge of a volume, as in training.
+        cval=min(float(x.min()) for x in stacks),
     )
+    depth = sum(x.shape[2] for x in stacks)
+    out = np.empty((len(NetworkClass), depth, *stacks[0].shape[3:]), np.float32)
     with torch.inference_mode(), torch.autocast(device.type, torch.float16, enabled=device.type == "cuda"):
-        logits = inferer(x.to(device), net)
-        probabilities = torch.softmax(logits.float(), dim=1)[0].cpu().numpy()
+        for n, x in enumerate(stacks):
+            logits = inferer(x.to(device), net)
+            out[:, n :: len(stacks)] = torch.softmax(logits.float(), dim=1)[0].cpu().numpy()
     least = net.config.least_component
-    return drop_small_components(probabilities, least) if least else probabilities
+    return drop_small_components(out, least) if least else out
 
 
 def _predict_within_memory(
     net: SpineUNet,
-    x: torch.Tensor,
+    stacks: Sequence[torch.Tensor],
     device: torch.device,
     embedding: Embedding | None = None,
     tell: Callable[[str], None] = log.warning,
@@ -79,10 +73,10 @@ def _predict_within_memory(
     """
     embedding = embedding or Embedding()
     if device.type != "cuda":
-        return _predict(net, x, device, tiles=1)
+        return _predict(net, stacks, device, tiles=1)
     for tiles in (4, 1):
         try:
-            return _predict(net, x, device, tiles)
+            return _predict(net, stacks, device, tiles)
         except torch.cuda.OutOfMemoryError:
             embedding.clear()
             torch.cuda.empty_cache()
@@ -90,18 +84,22 @@ def _predict_within_memory(
                 tell("the GPU has too little free memory; going on in smaller pieces, which takes longer")
     tell("the GPU has too little free memory even for small pieces; this network runs on the CPU, which takes longer")
     try:
-        return _predict(net.cpu(), x, torch.device("cpu"), tiles=1)
+        return _predict(net.cpu(), stacks, torch.device("cpu"), tiles=1)
     finally:
         net.to(device)
 
 
-def _shown(committee: Committee, image: sitk.Image, directions: np.ndarray | None = None) -> tuple[torch.Tensor, Grid]:
-    """A volume as the networks see it, (1, 1, nk, nj, ni), and its grid."""
-    shown = resample_to_spacing(image, network_spacing(Grid.of(image).spacing, committee.network))
+def _shown(
+    committee: Committee, image: sitk.Image, directions: np.ndarray | None = None
+) -> tuple[list[torch.Tensor], Grid]:
+    """A volume as the networks see it, in stacks (1, 1, slices, nj, ni), and the grid of all of its slices."""
+    network, spacing = committee.network, Grid.of(image).spacing
+    slice_mm, count = shown_slices(spacing[0], network)
+    shown = resample_to_spacing(image, (slice_mm, *network.spacing[1:]))
     if directions is not None:
         shown = turned(shown, directions)
-    values = normalise(sitk.GetArrayFromImage(shown), committee.network.window)
-    return torch.from_numpy(values)[None, None], Grid.of(shown)
+    values = torch.from_numpy(normalise(sitk.GetArrayFromImage(shown), network.window))[None, None]
+    return [values[:, :, n::count] for n in range(min(count, values.shape[2]))], Grid.of(shown)
 
 
 def _add_entropy(total: np.ndarray, probabilities: np.ndarray) -> None:
@@ -126,10 +124,10 @@ def embed_volume(committee: Committee, image: sitk.Image) -> np.ndarray:
     np.ndarray
         float32 (features,).
     """
-    x, _ = _shown(committee, image)
+    stacks, _ = _shown(committee, image)
     embedding = Embedding()
     with embedding.gather(committee.members[0]):
-        _predict_within_memory(committee.members[0], x, committee.device, embedding)
+        _predict_within_memory(committee.members[0], stacks, committee.device, embedding)
     return embedding.vector
 
 
@@ -170,7 +168,7 @@ def ask_committee(
         If memory runs out, or two members say the same everywhere: then it is one network, not a committee.
     """
     native = Grid.of(image)
-    x, grid = _shown(committee, image, directions)
+    stacks, grid = _shown(committee, image, directions)
     mean = np.zeros((len(NetworkClass), *native.shape), np.float32)
     masks = np.empty((len(committee.members), *native.shape), np.uint8)
     entropy = np.zeros(native.shape, np.float32)
@@ -179,7 +177,7 @@ def ask_committee(
     try:
         for n, net in enumerate(committee.members):
             with embedding.gather(net) if n == 0 else nullcontext():
-                own = _predict_within_memory(net, x, committee.device, embedding if n == 0 else None, tell)
+                own = _predict_within_memory(net, stacks, committee.device, embedding if n == 0 else None, tell)
             digest = hashlib.sha256(own.data).digest()
             if digest in seen:
                 raise EngineError(f"model '{committee.card.name}': two members give identical answers; reinstall it")

@@ -2,8 +2,8 @@
 
 A cached case is one ``.npz`` with the normalised image (float16) and the target (uint8 bit sets) on the network's
 grid, in reading order. Thin slices are averaged in groups, at every offset, so that a volume with 2 mm slices gives
-two with 4 mm; where the slices of a group differ in their label, the target keeps both possibilities. Pixels of another
-size are resampled.
+two with 4 mm; where the slices of a group differ in their label, the target keeps both possibilities. Where the network
+is shown interleaved stacks of thin slices, these are cases as well. Pixels of another size are resampled.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from ..case.grid import Grid, to_reading_order
 from ..images.resample import resample_like, resample_to_spacing
 from ..models.network import NetworkConfig
 from ..models.preprocess import normalise
+from ..models.slices import shown_slices
 from .phantom import PhantomSpec, make_phantom
 from .targets import target_of
 
@@ -141,7 +142,7 @@ def _views(
     pixels = grid.spacing[1:]
     if not np.allclose(pixels, config.spacing[1:], rtol=_ALIKE):
         pixels = config.spacing[1:]
-    for part, merged, slice_mm in _groups(image, target, grid.spacing[0], config):
+    for part, merged, slice_mm in _groups(image, target, grid, config):
         own = Grid(part.shape, (slice_mm, *grid.spacing[1:]), grid.origin, grid.directions)
         kept = low * (1 - _ALIKE) <= slice_mm <= high * (1 + _ALIKE)
         wanted = (slice_mm if kept else config.spacing[0], *pixels)
@@ -154,9 +155,10 @@ def _views(
 
 
 def _groups(
-    image: np.ndarray, target: np.ndarray, slice_mm: float, config: NetworkConfig
+    image: np.ndarray, target: np.ndarray, grid: Grid, config: NetworkConfig
 ) -> Iterator[tuple[np.ndarray, np.ndarray, float]]:
-    """Thin slices averaged to about the network's slice distance, at every offset."""
+    """Thin slices averaged to about the network's slice distance, at every offset, and as interleaved stacks."""
+    slice_mm = grid.spacing[0]
     size = 1 if slice_mm >= config.keep_slices[0] - 1e-3 else max(round(config.spacing[0] / slice_mm), 1)
     if size == 1:
         yield image, target, slice_mm
@@ -167,6 +169,13 @@ def _groups(
         grouped = image[cut].reshape(n, size, *image.shape[1:]).mean(axis=1)
         merged = np.bitwise_or.reduce(target[cut].reshape(n, size, *target.shape[1:]), axis=1)
         yield grouped, merged, slice_mm * size
+    shown_mm, stacks = shown_slices(slice_mm, config)
+    if stacks == 1:
+        return
+    shown = resample_to_spacing(grid.image(image.astype(np.float32)), (shown_mm, *grid.spacing[1:]))
+    values, carried = sitk.GetArrayFromImage(shown), resample_like(target, grid, Grid.of(shown), "nearest")
+    for offset in range(stacks):
+        yield values[offset::stacks], carried[offset::stacks], shown_mm * stacks
 
 
 def cache_volume(volume: LabelledVolume, folder: Path, config: NetworkConfig) -> list[CachedCase]:

@@ -138,7 +138,7 @@ def _fill_cache(config: CommitteeConfig, network: NetworkConfig) -> None:
         If the cache was filled for another grid.
     """
     folder = config.output / "cache"
-    grid = {k: v for k, v in network.to_dict().items() if k in ("spacing", "keep_slices", "window")}
+    grid = {k: v for k, v in network.to_dict().items() if k in ("spacing", "keep_slices", "stacks", "window")}
     text = json.dumps(grid)
     if (folder / "cases.json").exists():
         made = folder / _GRID_FILE

@@ -48,7 +48,7 @@ def _begin_from(net: SpineUNet, config: TrainConfig) -> None:
     """Load the weights that the config starts from."""
     card = find_model(config.start)
     # What is done before and after the network does not change what its weights fit.
-    alike = {"patch": config.network.patch, "least_component": config.network.least_component}
+    alike = {name: getattr(config.network, name) for name in ("patch", "least_component", "stacks")}
     if replace(card.network, **alike) != config.network:
         raise ValueError(f"the members of {card.name} are networks of another kind than the config asks for")
     members = read_weights(card)

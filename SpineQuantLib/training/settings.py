@@ -140,7 +140,7 @@ class TrainConfig:
 
 
 PRESETS: dict[str, dict[str, Any]] = {
-    "lumbar": {},
+    "lumbar": {"network": {"stacks": 2}},
     "nnunet-1.25mm": {
         "steps": 250_000,
         "batch": 2,

@@ -16,8 +16,10 @@ import SimpleITK as sitk
 import torch
 
 from SpineQuantLib.anatomy.structures import NetworkClass
+from SpineQuantLib.case.grid import to_reading_order
 from SpineQuantLib.models.committee import load_committee
 from SpineQuantLib.models.network import NetworkConfig
+from SpineQuantLib.models.preprocess import normalise
 from SpineQuantLib.training import journal, loop
 from SpineQuantLib.training.collect import LabelledVolume, cache_volume, read_index, read_split, write_split
 from SpineQuantLib.training.curves import CurveFile, draw_curves
@@ -65,6 +67,22 @@ def config(cache: Path, output: Path, **changes: object) -> TrainConfig:
 def test_thin_slices_give_a_volume_for_each_offset(cache: Path) -> None:
     cases = read_split(cache, "train")
     assert [(c.id, c.spacing[0]) for c in cases] == [("thick", 4.0), ("thin", 4.0), ("thin", 4.0)]
+
+
+def test_stacks_hold_the_very_slices_and_their_labels(tmp_path: Path) -> None:
+    volume = write_volume(tmp_path, "thin", 2.0, 13)
+    window = dataclasses.replace(TINY, window=(200.0, 120.0))
+    averaged = cache_volume(volume, tmp_path, window)
+    cases = cache_volume(volume, tmp_path, dataclasses.replace(window, stacks=2))
+    assert [c.spacing[0] for c in cases] == [4.0] * 4
+    assert cases[:2] == averaged
+    stored = [np.load(tmp_path / c.file) for c in cases[2:]]
+    assert [len(s["image"]) for s in stored] == [7, 6]
+    image = sitk.GetArrayFromImage(to_reading_order(sitk.ReadImage(str(volume.image))))
+    for offset, stack in enumerate(stored):
+        np.testing.assert_allclose(stack["image"], normalise(image[offset::2], window.window), atol=2e-3)
+        # The labels of this volume are the same on every slice.
+        np.testing.assert_array_equal(stack["target"][0], stored[0]["target"][0])
 
 
 def test_resuming_changes_nothing(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -170,7 +188,7 @@ def test_presets_are_named_settings() -> None:
     for name, preset in PRESETS.items():
         settings = TrainConfig.from_dict({**preset, "cache": "c", "output": "o"})
         networks[name] = settings.network
-    assert networks["lumbar"] == NetworkConfig()
+    assert networks["lumbar"] == NetworkConfig(stacks=2)
     published = networks["nnunet-1.25mm"]
     assert (published.filters[0], published.filters[-1], sorted(published.patch)) == (32, 320, [64, 128, 128])
     stride = 2 ** (len(published.filters) - 1)
