@@ -64,6 +64,8 @@ class Level:
         Millimetres from the middle to the disc's hindmost end, along the disc.
     above : Level or None
         The disc above, where one was found.
+    slices : tuple of int
+        First slice, and the one after the last, in which something is sought; (0, None) for all.
     """
 
     name: str
@@ -71,6 +73,7 @@ class Level:
     tilt: float
     rear: float
     above: Level | None = None
+    slices: tuple[int, int | None] = (0, None)
 
     @property
     def across(self) -> np.ndarray:
@@ -87,7 +90,8 @@ def levels_to_see_again(spine: NamedSpine) -> tuple[Level, ...]:
     """Levels that are steep, or that lack a foramen although the disc and the bodies beside it were found.
 
     Higher than the lumbar spine foramina are small and often out of view: nothing is sought there. Where levels have
-    no names, those between the highest and the lowest that show a foramen are taken.
+    no names, those between the highest and the lowest that show a foramen are taken. Where one of the two foramina was
+    found at a level that is not steep, it stays as it is: the other one is sought beside it.
 
     Returns
     -------
@@ -107,9 +111,20 @@ def levels_to_see_again(spine: NamedSpine) -> tuple[Level, ...]:
         level = _place(spine, disc_value(upper), name)
         if n > 0 and disc_value(pairs[n - 1][0]) in present:
             level = replace(level, above=_place(spine, disc_value(pairs[n - 1][0]), pairs[n - 1][2]))
-        if lacking[n] or level.tilt > _STEEP:
+        steep = level.tilt > _STEEP
+        if len(lacking[n]) == 1 and not steep:
+            level = replace(level, slices=_opposite(spine, upper, lacking[n][0]))
+        if lacking[n] or steep:
             found.append(level)
     return tuple(found[:_MOST])
+
+
+def _opposite(spine: NamedSpine, upper: str, lost: Side) -> tuple[int, int | None]:
+    """Slices beside a level's one foramen, on the side of the lost one."""
+    (found,) = (side for side in Side if side is not lost)
+    own = np.flatnonzero((spine.labels == foramen_value(upper, found)).any(axis=(1, 2)))
+    disc = np.flatnonzero((spine.labels == disc_value(upper)).any(axis=(1, 2)))
+    return (int(own[-1]) + 1, None) if own.mean() < disc.mean() else (0, int(own[0]))
 
 
 def _place(spine: NamedSpine, value: int, name: str) -> Level:
@@ -181,10 +196,12 @@ def look_again(
         if zone is None:
             continue
         answer = _ask_in_frames(committee, array, opinion.grid, level, zone, tell)
-        _replace(probabilities, members, zone, answer)
+        sought = slice(*level.slices)
+        rows, columns, mask = zone
+        _replace(probabilities[:, sought], members[:, sought], zone, answer.within(sought))
         if entropy is not None:
-            rows, columns, mask = zone
-            entropy[:, rows, columns] = np.where(mask, answer.entropy, entropy[:, rows, columns])
+            new = answer.entropy[sought]
+            entropy[sought, rows, columns] = np.where(mask, new, entropy[sought, rows, columns])
     names = (*opinion.seen_again, *(level.name for level in levels))
     return replace(opinion, probabilities=probabilities, members=members, member_entropy=entropy, seen_again=names)
 
@@ -257,6 +274,10 @@ class _Answer:
     share: np.ndarray
     votes: np.ndarray
     entropy: np.ndarray
+
+    def within(self, slices: slice) -> _Answer:
+        """The part of the answer in some slices."""
+        return _Answer(self.share[slices], self.votes[:, slices], self.entropy[slices])
 
 
 def _ask_in_frames(

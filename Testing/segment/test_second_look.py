@@ -162,6 +162,27 @@ def test_the_first_look_and_other_classes_of_the_members_stay(truth, as_opinion,
     assert (second.member_entropy > 0).any()
 
 
+@pytest.mark.parametrize("lost", [LEFT, RIGHT])
+def test_the_foramen_that_was_found_stays_as_it_is(truth, as_opinion, committee, lost):
+    classes = truth.classes()
+    classes[truth.labels == lost] = NetworkClass.BACKGROUND
+    # What was found is smaller than what a second look would show, so that a replacement would be seen.
+    found = truth.labels == (LEFT if lost == RIGHT else RIGHT)
+    rows = np.flatnonzero(found.any(axis=(0, 2)))
+    found[:, rows[len(rows) // 2] :] = False
+    classes[(truth.labels == (LEFT if lost == RIGHT else RIGHT)) & ~found] = NetworkClass.BACKGROUND
+    first = as_opinion(classes, truth.grid, np.repeat(classes[None], 3, axis=0))
+    levels = levels_to_see_again(name_spine(first))
+    second = look_again(committee, shown(truth), first, levels)
+    sides = np.flatnonzero(found.any(axis=(1, 2)))
+    np.testing.assert_array_equal(second.members[:, sides], first.members[:, sides])
+    np.testing.assert_array_equal(second.probabilities[:, sides], first.probabilities[:, sides])
+    assert name_spine(second).has(lost)
+    # A steep level is shown anew on either side.
+    both = look_again(committee, shown(truth), first, tuple(replace(level, slices=(0, None)) for level in levels))
+    assert (both.members[:, sides] != first.members[:, sides]).any()
+
+
 def test_without_a_level_the_opinion_is_the_same(truth, as_opinion, committee):
     first = as_opinion(truth.classes(), truth.grid)
     assert look_again(committee, shown(truth), first, ()) is first
