@@ -16,12 +16,14 @@ from SpineQuantLib.anatomy.structures import Side
 from SpineQuantLib.case.grid import Grid, to_reading_order
 from SpineQuantLib.case.spine import NamedSpine, Naming
 from SpineQuantLib.training.collect import LabelledVolume
+from SpineQuantLib.training.evaluation.card import evaluation_text
 from SpineQuantLib.training.evaluation.measures import measure_references, pair_committee, pair_raters
 from SpineQuantLib.training.evaluation.metrics import overlap
 from SpineQuantLib.training.evaluation.predict import Prediction
 from SpineQuantLib.training.evaluation.reference import BETWEEN_BODIES, DRAWN, read_references, reference_spine
 from SpineQuantLib.training.evaluation.robustness import CONDITIONS, UNCHANGED, Change, degrade
-from SpineQuantLib.training.evaluation.score import score_masks, score_names, score_raters
+from SpineQuantLib.training.evaluation.run import Evaluation
+from SpineQuantLib.training.evaluation.score import MaskScore, score_masks, score_names, score_raters
 from SpineQuantLib.training.evaluation.tables import mask_table, measure_table, name_table, pair_frame, score_frame
 from SpineQuantLib.training.phantom import Phantom, PhantomSpec, make_phantom
 
@@ -192,6 +194,31 @@ def test_a_degraded_volume_shows_the_same_place(change: Change) -> None:
     spacing = Grid.of(seen).spacing
     assert spacing[0] == pytest.approx(change.slices or 4.0)
     assert spacing[1] == pytest.approx(change.pixels or 1.0)
+
+
+def test_the_card_tells_sets_apart_where_a_contrast_has_several() -> None:
+    score = MaskScore("a", "a", "X", "T2", "committee", "labels", "body", "", "", DRAWN, 0.9, 0.95, 2.0)
+    scores = [score, dataclasses.replace(score, id="b", subject="b", source="Y", dice=0.8)]
+    scores.append(dataclasses.replace(score, id="c", subject="c", contrast="T1"))
+    frame = score_frame(scores)
+    table = evaluation_text(
+        Evaluation(
+            model=None,
+            volumes=3,
+            subjects=3,
+            scores=frame,
+            pairs=pd.DataFrame(),
+            outcomes=pd.DataFrame(),
+            masks=mask_table(frame),
+            measurements=measure_table(pair_frame([])),
+            names=pd.DataFrame(),
+        )
+    )
+    apart = table.split("By set")[1].split("###")[0]
+    rows = [
+        [cell.strip() for cell in line.split("|")[1:-1]] for line in apart.splitlines() if line.startswith("| body")
+    ]
+    assert [row[2:6] for row in rows] == [["T2", "X", "1", "0.900"], ["T2", "Y", "1", "0.800"]]
 
 
 def test_tables_without_rows_can_be_written(tmp_path: Path) -> None:

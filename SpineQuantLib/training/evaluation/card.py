@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pandas as pd
 
@@ -73,6 +73,14 @@ Mean Dice under changes of the same volumes, and its fall with a 95 % interval b
 when the result is carried back to the annotators' grid."""
 
 
+_Split = Literal["contrast", "set", "level"]
+
+_DETAILS: dict[_Split, str] = {
+    "set": "By set, where a contrast stems from several",
+    "level": "By level, all contrasts together",
+}
+
+
 def _markdown(rows: Sequence[dict[str, object]]) -> str:
     """Rows as a Markdown table."""
     if not rows:
@@ -101,29 +109,33 @@ def _place(row: pd.Series) -> tuple[int, str, str, int]:
     )
 
 
-def _mask_rows(table: pd.DataFrame, judged: str, *, levels: bool = False) -> list[dict[str, object]]:
-    """Rows for people: structures by contrast, or single objects with all contrasts together."""
-    part = table[(table["judged"] == judged) & (table["source"] == ALL) & ((table["level"] != "") == levels)]
-    part = part[(part["contrast"] == ALL) == levels]
+def _mask_rows(table: pd.DataFrame, judged: str, by: _Split = "contrast") -> list[dict[str, object]]:
+    """Rows for people: structures by contrast, by contrast and set, or single objects with all contrasts together."""
+    part = table[(table["judged"] == judged) & ((table["level"] != "") == (by == "level"))]
+    part = part[((part["contrast"] == ALL) == (by == "level")) & ((part["source"] == ALL) == (by != "set"))]
+    if by == "set":
+        alike = part.groupby(["structure", "reference", "contrast"])["source"].transform("size")
+        part = part[alike > 1]
     part = part.iloc[sorted(range(len(part)), key=lambda n: _place(part.iloc[n]))]
     out = []
     for _, row in part.iterrows():
         cells = {"structure": row["structure"], "manual mask": row["reference"]}
-        if levels:
-            cells["level"] = row["level"]
-        else:
-            cells["contrast"] = row["contrast"]
+        cells |= {"level": row["level"]} if by == "level" else {"contrast": row["contrast"]}
+        if by == "set":
+            cells["set"] = row["source"]
         cells |= {"annotations": row["annotations"], "Dice": text(row, "dice", 3), "worst": f"{row['dice_worst']:.3f}"}
         cells |= {"NSD": text(row, "nsd", 3), "HD95": text(row, "hd95", 1)}
-        if levels:
+        if by == "level":
             cells["found"] = f"{row['found']:.0f} of {row['drawn']:.0f}" if pd.notna(row["drawn"]) else ""
-        elif judged == COMMITTEE:
+        elif judged == COMMITTEE and by == "contrast":
             cells["goal"] = _goal(row["structure"], row["contrast"], row["dice"])
         out.append(cells)
     return out
 
 
 def _measure_rows(table: pd.DataFrame, judged: str) -> list[dict[str, object]]:
+    if table.empty:
+        return []
     part = table[(table["judged"] == judged) & (table["level"] == ALL) & (table["contrast"] == ALL)]
     out = []
     for structure, name in _SHOWN:
@@ -159,9 +171,13 @@ def evaluation_text(result: Evaluation) -> str:
     """The tables of an evaluation in words, for the card and for ``EVALUATION.md``."""
     parts = [_MASKS.format(volumes=result.volumes, subjects=result.subjects)]
     parts.append(_markdown(_mask_rows(result.masks, COMMITTEE)))
-    single = _mask_rows(result.masks, COMMITTEE, levels=True)
-    if single:
-        parts.append("By level, all contrasts together:\n\n" + _markdown(single))
+    for by, title in (
+        ("set", "By set, where a contrast stems from several"),
+        ("level", "By level, all contrasts together"),
+    ):
+        rows = _mask_rows(result.masks, COMMITTEE, by)
+        if rows:
+            parts.append(f"{title}:\n\n{_markdown(rows)}")
     between = result.scores[result.scores["judged"] != COMMITTEE]
     if len(between):
         parts.append(_RATERS.format(volumes=between["id"].nunique()))
