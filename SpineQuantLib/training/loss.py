@@ -2,13 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 
 from ..anatomy.structures import NetworkClass
 
-__all__ = ["PartialLoss"]
+__all__ = ["PartialLoss", "mean_of_heads"]
 
 _EPS = 1e-5
+
+
+def mean_of_heads(
+    loss_of: Callable[[torch.Tensor, torch.Tensor], torch.Tensor], logits: torch.Tensor, target: torch.Tensor
+) -> torch.Tensor:
+    """Loss of a network with coarser outputs (deep supervision): each weighs half of the one before.
+
+    Parameters
+    ----------
+    loss_of : callable
+        Loss of one output, (batch, classes, k, j, i), against the target.
+    logits : torch.Tensor
+        (batch, heads, classes, k, j, i), the finest output first.
+    target : torch.Tensor
+        As ``loss_of`` takes it.
+
+    Returns
+    -------
+    torch.Tensor
+        Scalar.
+    """
+    weights = [0.5**n for n in range(logits.shape[1])]
+    parts = [w * loss_of(head, target) for w, head in zip(weights, logits.unbind(dim=1), strict=True)]
+    return sum(parts) / sum(weights)
 
 
 class PartialLoss(torch.nn.Module):
@@ -46,9 +72,7 @@ class PartialLoss(torch.nn.Module):
             Scalar.
         """
         if logits.ndim == 6:
-            weights = [0.5**n for n in range(logits.shape[1])]
-            parts = [w * self(head, target) for w, head in zip(weights, logits.unbind(dim=1), strict=True)]
-            return sum(parts) / sum(weights)
+            return mean_of_heads(self, logits, target)
         logits = logits.float()
         allowed = (target.to(torch.int32).unsqueeze(1) & self.bits.view(1, -1, 1, 1, 1)) != 0
         log_p = torch.log_softmax(logits, dim=1)

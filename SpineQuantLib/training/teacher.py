@@ -8,6 +8,7 @@ import torch
 
 from ..models.committee import load_committee
 from ..models.network import NetworkConfig
+from .loss import mean_of_heads
 
 __all__ = ["Teacher", "TeachingLoss"]
 
@@ -103,9 +104,7 @@ class TeachingLoss(torch.nn.Module):
             Scalar; smallest, though not zero, where the pupil's probabilities are the teacher's.
         """
         if logits.ndim == 6:
-            weights = [0.5**n for n in range(logits.shape[1])]
-            parts = [w * self(head, taught) for w, head in zip(weights, logits.unbind(dim=1), strict=True)]
-            return sum(parts) / sum(weights)
+            return mean_of_heads(self, logits, taught)
         log_p = torch.log_softmax(logits.float(), dim=1)
         cross_entropy = -(taught * log_p).sum(dim=1).mean()
         p = log_p.exp()
