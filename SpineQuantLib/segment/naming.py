@@ -148,7 +148,7 @@ def _too_close(bodies: Sequence[BodyFacts]) -> list[str]:
     if len(known) < 2 or float(np.median(known)) >= _LEAST_PITCH:
         return []
     return [
-        f"the lowest vertebrae in view follow each other every {np.median(known):.1f} mm, too close for lumbar ones "
+        f"the lowest vertebrae in view follow each other every {np.median(known):.3g} mm, too close for lumbar ones "
         f"of an adult (from {_LEAST_PITCH:.0f} mm): another part of the spine, or a child?"
     ]
 

@@ -187,6 +187,9 @@ def test_vertebrae_too_close_for_lumbar_ones_end_the_count():
     names, naming = name_levels([replace(LUMBAR, pitch=18.0)] * 5 + [SACRUM])
     assert names[-1] == "V1"
     assert any("every 18 mm" in doubt for doubt in naming.doubts)
+    # Just below the bound the spacing does not read as the bound.
+    _, close = name_levels([replace(LUMBAR, pitch=24.72)] * 5 + [SACRUM])
+    assert any("every 24.7 mm" in doubt for doubt in close.doubts)
     assert name_levels([replace(LUMBAR, pitch=30.0)] * 5 + [SACRUM])[1].named
 
 

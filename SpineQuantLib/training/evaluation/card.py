@@ -171,10 +171,7 @@ def evaluation_text(result: Evaluation) -> str:
     """The tables of an evaluation in words, for the card and for ``EVALUATION.md``."""
     parts = [_MASKS.format(volumes=result.volumes, subjects=result.subjects)]
     parts.append(_markdown(_mask_rows(result.masks, COMMITTEE)))
-    for by, title in (
-        ("set", "By set, where a contrast stems from several"),
-        ("level", "By level, all contrasts together"),
-    ):
+    for by, title in _DETAILS.items():
         rows = _mask_rows(result.masks, COMMITTEE, by)
         if rows:
             parts.append(f"{title}:\n\n{_markdown(rows)}")
