@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import psutil
 import torch
 
-__all__ = ["DeviceMemory", "find_devices", "torch_version"]
+__all__ = ["DeviceMemory", "computes_bfloat16", "find_devices", "torch_version"]
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,11 @@ class DeviceMemory:
 def torch_version() -> str:
     """Version of PyTorch with its build, for example ``2.6.0+cu124``."""
     return str(torch.__version__)
+
+
+def computes_bfloat16() -> bool:
+    """Whether this CPU has instructions for bfloat16, as oneDNN sees it, and need not emulate it."""
+    return torch.backends.mkldnn.is_available() and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 def find_devices() -> tuple[DeviceMemory, ...]:

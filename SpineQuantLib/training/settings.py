@@ -44,7 +44,8 @@ class TrainConfig:
     heads : int
         Coarser outputs trained beside the finest (deep supervision), each weighing half of the one before.
     mixed : bool
-        Compute in half precision where that is safe: bfloat16, or float16 with scaled gradients on a GPU without it.
+        Compute in half precision where that is safe and fast: bfloat16, or float16 with scaled gradients on a GPU
+        without it. A CPU without bfloat16 computes in float32.
     checkpoint_every, validate_every : int
         Steps between checkpoints, and between looks at the validation set; 0 never looks.
     validate_patches : int

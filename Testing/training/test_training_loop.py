@@ -104,6 +104,23 @@ def test_resuming_changes_nothing(cache: Path, tmp_path: Path, monkeypatch: pyte
         torch.testing.assert_close(resumed["average"][name], value, rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.parametrize(("has", "expected"), [(True, torch.bfloat16), (False, None)])
+def test_a_cpu_that_would_emulate_half_precision_does_without(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has: bool, expected: torch.dtype | None
+) -> None:
+    monkeypatch.setattr(loop, "computes_bfloat16", lambda: has)
+    seen = []
+    learn = loop._Member.learn
+
+    def noting(member: loop._Member, image: torch.Tensor, target: torch.Tensor) -> float:
+        seen.append(member.precision)
+        return learn(member, image, target)
+
+    monkeypatch.setattr(loop._Member, "learn", noting)
+    train_member(config(cache, tmp_path / "h", steps=1, mixed=True), "cpu")
+    assert seen == [expected]
+
+
 def test_coarser_outputs_do_not_reach_the_model(cache: Path, tmp_path: Path) -> None:
     deep = dataclasses.replace(TINY, filters=(4, 8, 8, 8))
     path = train_member(config(cache, tmp_path / "d", network=deep, heads=1, steps=2, optimiser="sgd"), "cpu")
