@@ -17,14 +17,21 @@ from SpineQuantLib.case.grid import Grid, to_reading_order
 from SpineQuantLib.case.spine import NamedSpine, Naming
 from SpineQuantLib.training.collect import LabelledVolume
 from SpineQuantLib.training.evaluation.card import evaluation_text
-from SpineQuantLib.training.evaluation.measures import measure_references, pair_committee, pair_raters
+from SpineQuantLib.training.evaluation.measures import MeasurePair, measure_references, pair_committee, pair_raters
 from SpineQuantLib.training.evaluation.metrics import overlap
 from SpineQuantLib.training.evaluation.predict import Prediction
 from SpineQuantLib.training.evaluation.reference import BETWEEN_BODIES, DRAWN, read_references, reference_spine
 from SpineQuantLib.training.evaluation.robustness import CONDITIONS, UNCHANGED, Change, degrade
 from SpineQuantLib.training.evaluation.run import Evaluation
 from SpineQuantLib.training.evaluation.score import MaskScore, score_masks, score_names, score_raters
-from SpineQuantLib.training.evaluation.tables import mask_table, measure_table, name_table, pair_frame, score_frame
+from SpineQuantLib.training.evaluation.tables import (
+    consensus_table,
+    mask_table,
+    measure_table,
+    name_table,
+    pair_frame,
+    score_frame,
+)
 from SpineQuantLib.training.phantom import Phantom, PhantomSpec, make_phantom
 
 
@@ -166,6 +173,26 @@ def test_raters_are_compared_on_what_both_drew(volume: LabelledVolume) -> None:
     assert all(p.measured == p.manual for p in pairs)
 
 
+def test_what_raters_differ_about_leaves_their_mean() -> None:
+    """At two levels the committee is 1 mm above the raters' mean, who are 4 and 2 mm apart; a third has one rater."""
+    depth = MeasurePair(
+        *("a", "a", "X", "T2", "committee", "A", "canal", "L1", "", "AP diameter", "cut", "mm", DRAWN), 13.0, 10.0
+    )
+    other = dataclasses.replace(depth, level="L2", measured=16.0, manual=14.0)
+    pairs = [
+        *(depth, dataclasses.replace(depth, rater="B", manual=14.0)),
+        *(other, dataclasses.replace(other, rater="B", manual=16.0)),
+        dataclasses.replace(depth, level="L3", measured=30.0),
+        dataclasses.replace(depth, judged="A", rater="B", measured=10.0, manual=14.0),
+    ]
+    (row,) = consensus_table(pair_frame(pairs)).to_dict("records")
+    assert (row["values"], row["subjects"]) == (2, 1)
+    assert row["mean"] == pytest.approx(1.0)
+    assert row["bias"] == pytest.approx(1.0)
+    assert row["alone"] == pytest.approx(np.sqrt((9 + 1 + 4 + 0) / 4))
+    assert row["raters"] == pytest.approx(np.sqrt((16 + 4) / 2))
+
+
 def test_distances_are_millimetres() -> None:
     truth = np.zeros((8, 40, 40), bool)
     truth[2:6, 10:30, 10:30] = True
@@ -211,6 +238,7 @@ def test_the_card_tells_sets_apart_where_a_contrast_has_several() -> None:
             outcomes=pd.DataFrame(),
             masks=mask_table(frame),
             measurements=measure_table(pair_frame([])),
+            consensus=consensus_table(pair_frame([])),
             names=pd.DataFrame(),
         )
     )

@@ -63,6 +63,10 @@ The committee's masks against the manual masks, measured by the same code: mean 
 which the committee gives none. Disc heights that rest on the gap between drawn bodies include the endplates, which
 belong to neither."""
 
+_CONSENSUS = """Where several raters drew the same object of these volumes: root mean square error against each of them
+alone, against the mean of their values, and between two of them. What raters err differently about is no error of the
+committee."""
+
 _NAMES = """### Names of levels and sides
 
 *abstained*: objects were found, but the levels were not named. Sides are those that the annotators took."""
@@ -161,6 +165,24 @@ def _measure_rows(table: pd.DataFrame, judged: str) -> list[dict[str, object]]:
     return out
 
 
+def _consensus_rows(table: pd.DataFrame) -> list[dict[str, object]]:
+    out = []
+    for structure, name in _SHOWN:
+        for _, row in table[(table["structure"] == structure) & (table["measurement"] == name)].iterrows():
+            decimals = 2 if row["unit"] == "mm" else 0
+            cells = {"measurement": f"{structure} {name} ({_UNITS.get(row['unit'], row['unit'])})", "n": row["values"]}
+            cells["people"] = row["subjects"]
+            for title, column in (
+                ("against each rater", "alone"),
+                ("against their mean", "mean"),
+                ("bias against their mean", "bias"),
+                ("between raters", "raters"),
+            ):
+                cells[title] = f"{row[column] + 0.0:.{decimals}f}"
+            out.append(cells)
+    return out
+
+
 def _limits(row: pd.Series, decimals: int) -> str:
     if pd.isna(row["lower_limit"]):
         return ""
@@ -183,6 +205,9 @@ def evaluation_text(result: Evaluation) -> str:
     raters = _measure_rows(result.measurements, RATERS)
     if raters:
         parts.append("Raters against each other:\n\n" + _markdown(raters))
+    consensus = _consensus_rows(result.consensus)
+    if consensus:
+        parts += [_CONSENSUS, _markdown(consensus)]
     parts += [_NAMES, _markdown(result.names.to_dict("records"))]
     if result.robustness is not None:
         rows = [

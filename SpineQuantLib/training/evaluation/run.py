@@ -22,7 +22,7 @@ from .predict import PredictionStore
 from .reference import read_references, reference_spine
 from .robustness import robustness_table, score_robustness
 from .score import COMMITTEE, score_masks, score_names, score_raters
-from .tables import ALL, mask_table, measure_table, name_table, pair_frame, score_frame
+from .tables import ALL, consensus_table, mask_table, measure_table, name_table, pair_frame, score_frame
 
 __all__ = ["Evaluation", "evaluate_index", "evaluate_model"]
 
@@ -43,7 +43,7 @@ class Evaluation:
         How many the committee was scored on.
     scores, pairs, outcomes : pandas.DataFrame
         One row a score, a measured pair, a volume's names.
-    masks, measurements, names : pandas.DataFrame
+    masks, measurements, consensus, names : pandas.DataFrame
         The tables that summarise them.
     robustness : pandas.DataFrame or None
         None where it was not asked for.
@@ -57,6 +57,7 @@ class Evaluation:
     outcomes: pd.DataFrame
     masks: pd.DataFrame
     measurements: pd.DataFrame
+    consensus: pd.DataFrame
     names: pd.DataFrame
     robustness: pd.DataFrame | None = None
 
@@ -68,7 +69,7 @@ class Evaluation:
         errors = self.measurements
         if brief:
             errors = errors[errors["level"] == ALL]
-        tables = {"masks": self.masks, "measurements": errors, "names": self.names}
+        tables = {"masks": self.masks, "measurements": errors, "consensus": self.consensus, "names": self.names}
         if self.robustness is not None:
             tables["robustness"] = self.robustness
         rows = {name: _rows(table) for name, table in tables.items()}
@@ -160,7 +161,7 @@ def evaluate_model(
         scores, pairs = score_frame(found.scores), pair_frame(found.pairs)
         outcomes = pd.DataFrame([asdict(n) for n in found.names])
         subjects = len({v.subject for v in volumes})
-        tables = (mask_table(scores), measure_table(pairs), name_table(found.names))
+        tables = (mask_table(scores), measure_table(pairs), consensus_table(pairs), name_table(found.names))
         result = Evaluation(committee.card, len(volumes), subjects, scores, pairs, outcomes, *tables, fallen)
         _draw(volumes, store, scores, output / "pictures")
         _write(result, output)
@@ -242,6 +243,7 @@ def _write(result: Evaluation, output: Path) -> None:
         "masks_each": result.scores,
         "measurements": result.measurements,
         "measurements_each": result.pairs,
+        "consensus": result.consensus,
         "names": result.names,
         "names_each": result.outcomes,
         "robustness": result.robustness,

@@ -11,7 +11,17 @@ from ..statistics import Estimate, agreement, mean_estimate
 from .measures import MeasurePair
 from .score import COMMITTEE, MaskScore, NameScore
 
-__all__ = ["ALL", "RATERS", "mask_table", "measure_table", "name_table", "pair_frame", "score_frame", "text"]
+__all__ = [
+    "ALL",
+    "RATERS",
+    "consensus_table",
+    "mask_table",
+    "measure_table",
+    "name_table",
+    "pair_frame",
+    "score_frame",
+    "text",
+]
 
 ALL = "all"
 """In a column of groups: everything together."""
@@ -120,6 +130,47 @@ def measure_table(frame: pd.DataFrame) -> pd.DataFrame:
 def _by_kind(frame: pd.DataFrame) -> pd.DataFrame:
     """The committee apart from the raters, who are taken together."""
     return frame.assign(judged=frame["judged"].where(frame["judged"] == COMMITTEE, RATERS))
+
+
+def consensus_table(frame: pd.DataFrame) -> pd.DataFrame:
+    """Errors of each measurement against the mean of those who drew the same object, beside those against each alone.
+
+    Single raters err too; what they err differently about leaves their mean. An error against one rater holds that
+    rater's own, so that two of equal skill are apart by √2 of it.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        As :func:`pair_frame` makes it.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Rows are measurements that at least two raters gave a value for. ``values`` is how many such values there
+        are, ``alone`` the root mean square error of the committee against single raters, ``mean`` that against their
+        mean, ``bias`` its mean, and ``raters`` the root mean square difference between two raters.
+    """
+    own = frame[(frame["judged"] == COMMITTEE) & frame["measured"].notna()]
+    what = ["structure", "measurement", "method", "unit", "reference"]
+    objects = own.groupby(["id", "subject", *what, "level", "side"], sort=False, dropna=False)
+    several = objects.filter(lambda part: len(part) > 1)
+    if several.empty:
+        return pd.DataFrame(columns=[*what, "values", "subjects", "alone", "mean", "bias", "raters"])
+    means = several.groupby(list(objects.keys), sort=False, dropna=False).agg(
+        measured=("measured", "first"),
+        manual=("manual", "mean"),
+        squares=("error", lambda e: float((e**2).mean())),
+        # Of all pairs of values the mean squared difference is twice their variance.
+        apart=("manual", lambda v: 2.0 * float(v.var())),
+    )
+    means["error"] = means["measured"] - means["manual"]
+    rows = []
+    for key, part in means.reset_index().groupby(what, sort=False, dropna=False):
+        row = dict(zip(what, key, strict=True))
+        row |= {"values": len(part), "subjects": part["subject"].nunique()}
+        row |= {"alone": part["squares"].mean() ** 0.5, "mean": (part["error"] ** 2).mean() ** 0.5}
+        rows.append(row | {"bias": part["error"].mean(), "raters": part["apart"].mean() ** 0.5})
+    return pd.DataFrame(rows)
 
 
 def name_table(scores: Sequence[NameScore]) -> pd.DataFrame:
