@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,6 +50,9 @@ class CommitteeConfig:
         Settings of :class:`~SpineQuantLib.training.settings.TrainConfig` that differ from the preset.
     class_weights : dict of str to float
         Factors of the odds of classes in the packed members, see :func:`~SpineQuantLib.training.pack.weighted_classes`.
+    unseen : tuple of str
+        Contrasts that shall be met for the first time in validation: nobody of whom there is such an image is trained
+        on.
     facts : dict
         What else the card shall state, such as ``mirrored`` or ``kind``.
     eight_bit : bool
@@ -66,6 +70,7 @@ class CommitteeConfig:
     preset: str = "lumbar"
     member: dict[str, object] = dataclasses.field(default_factory=dict)
     class_weights: dict[str, float] = dataclasses.field(default_factory=dict)
+    unseen: tuple[str, ...] = ()
     facts: dict[str, object] = dataclasses.field(default_factory=dict)
     eight_bit: bool = False
     grown: Path | None = None
@@ -83,6 +88,7 @@ class CommitteeConfig:
             values = json.loads(path.read_text(encoding="utf-8"))
             values["index"], values["output"] = path.parent / values["index"], path.parent / values["output"]
             values["seeds"] = tuple(values.get("seeds", cls.seeds))
+            values["unseen"] = tuple(values.get("unseen", cls.unseen))
             if values.get("grown"):
                 values["grown"] = path.parent / values["grown"]
             config = cls(**values)
@@ -129,26 +135,29 @@ def phantom_spec(number: int, network: NetworkConfig) -> PhantomSpec:
 _GRID_FILE = "grid.json"
 
 
-def _fill_cache(config: CommitteeConfig, network: NetworkConfig) -> None:
+def _fill_cache(config: CommitteeConfig, network: NetworkConfig, volumes: Sequence[LabelledVolume]) -> None:
     """Cache all volumes and phantoms; nothing is done where the list of cached cases exists.
 
     Raises
     ------
     InputError
-        If the cache was filled for another grid.
+        If the cache was filled for another grid, or with other contrasts kept unseen.
     """
     folder = config.output / "cache"
     grid = {k: v for k, v in network.to_dict().items() if k in ("spacing", "keep_slices", "stacks", "window")}
-    text = json.dumps(grid)
+    text = json.dumps(grid | ({"unseen": config.unseen} if config.unseen else {}))
     if (folder / "cases.json").exists():
         made = folder / _GRID_FILE
         if made.exists() and made.read_text(encoding="utf-8") != text:
-            raise InputError(f"{folder} was filled for networks of another grid; choose another output folder")
+            raise InputError(
+                f"{folder} was filled for networks of another grid, or with other contrasts kept unseen; "
+                "choose another output folder"
+            )
         return
     folder.mkdir(parents=True, exist_ok=True)
     (folder / _GRID_FILE).write_text(text, encoding="utf-8")
     cases: list[CachedCase] = []
-    for volume in read_index(config.index):
+    for volume in volumes:
         cases += cache_volume(volume, folder, network)
     for number in range(config.phantoms):
         cases.append(cache_phantom(phantom_spec(number, network), folder, network))
@@ -186,7 +195,7 @@ def train_committee(config: CommitteeConfig, data: Path | None = None, device: s
         volumes = _volumes(config, data) if team.leads else []
         members = [config.member_config(seed) for seed in config.seeds]
         if team.leads:
-            _fill_cache(config, members[0].network)
+            _fill_cache(config, members[0].network, volumes)
         team.wait()
         try:
             checkpoints = [train_member(member, device, team) for member in members]
@@ -204,9 +213,14 @@ def _volumes(config: CommitteeConfig, data: Path | None) -> list[LabelledVolume]
         if data is not None:
             config.index.parent.mkdir(parents=True, exist_ok=True)
             write_index(data, config.index, config.grown)
-        return read_index(config.index)
+        volumes = read_index(config.index)
     except (OSError, ValueError) as error:
         raise InputError(f"the index of labelled volumes cannot be used: {error}") from error
+    unknown = sorted(set(config.unseen) - {v.contrast for v in volumes})
+    if unknown:
+        raise InputError(f"{config.index} has no volume of the contrast that shall stay unseen: {', '.join(unknown)}")
+    kept = {v.subject for v in volumes if v.contrast in config.unseen}
+    return [dataclasses.replace(v, split="validation") if v.subject in kept else v for v in volumes]
 
 
 def _finish(

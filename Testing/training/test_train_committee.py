@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import SimpleITK as sitk
 
 from SpineQuantLib.case.errors import InputError
 from SpineQuantLib.models.committee import load_committee
+from SpineQuantLib.training.collect import read_split
 from SpineQuantLib.training.committee import CommitteeConfig, train_committee
 from SpineQuantLib.training.evaluation import predict
 from SpineQuantLib.training.evaluation.run import evaluate_index
@@ -89,6 +91,31 @@ def test_a_config_that_cannot_be_used_is_told(tmp_path: Path, text: str) -> None
     path.write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match=r"config\.json"):
         CommitteeConfig.read(path)
+
+
+def test_nobody_with_an_unseen_contrast_is_trained_on(config: Path) -> None:
+    """Person b has a T1 and a T2 image: both are kept for validation."""
+    index = config.parent / "index.csv"
+    head, a, b = index.read_text(encoding="utf-8").splitlines()
+    b = b.replace("validation", "train")
+    t1 = b.replace("b,b,T2", "c,b,T1")
+    index.write_text("\n".join([head, a, b, t1]) + "\n", encoding="utf-8")
+    values = json.loads(config.read_text(encoding="utf-8")) | {"unseen": ["T1"]}
+    config.write_text(json.dumps(values), encoding="utf-8")
+    settings = CommitteeConfig.read(config)
+    train_committee(settings, device="cpu")
+    cache = settings.output / "cache"
+    assert {c.id for c in read_split(cache, "train")} == {"a"}
+    assert {c.id for c in read_split(cache, "validation")} == {"b", "c"}
+    everyone = dataclasses.replace(settings, unseen=())
+    with pytest.raises(InputError, match="choose another output folder"):
+        train_committee(everyone, device="cpu")
+
+
+def test_an_unseen_contrast_that_is_not_there_is_told(config: Path) -> None:
+    settings = dataclasses.replace(CommitteeConfig.read(config), unseen=("T3",))
+    with pytest.raises(InputError, match="T3"):
+        train_committee(settings, device="cpu")
 
 
 def test_a_missing_index_is_told(config: Path) -> None:
