@@ -30,6 +30,32 @@ def test_coarser_outputs_are_trained_and_then_dropped(fold: int) -> None:
         torch.testing.assert_close(plain.eval()(x), trained.eval()(x))
 
 
+def _with_instance_norm(module: torch.nn.Module) -> int:
+    """Put torch's instance norm back; returns how many there were."""
+    changed = 0
+    for name, child in module.named_children():
+        if isinstance(child, torch.nn.GroupNorm):
+            plain = torch.nn.InstanceNorm3d(child.num_channels, child.eps, affine=True)
+            plain.load_state_dict(child.state_dict())
+            setattr(module, name, plain)
+            changed += 1
+        changed += _with_instance_norm(child)
+    return changed
+
+
+def test_each_channel_is_normalised_by_itself_as_weights_of_instance_norm_expect() -> None:
+    torch.manual_seed(0)
+    net = SpineUNet(NetworkConfig(patch=(4, 32, 32))).to(memory_format=torch.channels_last_3d).eval()
+    for name, weight in net.named_parameters():
+        if ".norm" in name:
+            torch.nn.init.uniform_(weight, 0.5, 1.5)
+    x = 5.0 + torch.randn(2, 1, 4, 32, 32)
+    with torch.inference_mode():
+        here = net(x)
+        assert _with_instance_norm(net) == 14
+        torch.testing.assert_close(net(x), here, atol=1e-4, rtol=1e-4)
+
+
 def test_a_config_from_before_reads_with_defaults() -> None:
     values = TINY.to_dict()
     del values["window"], values["least_component"]
