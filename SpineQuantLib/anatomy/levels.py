@@ -27,10 +27,11 @@ __all__ = [
 VERTEBRA_VALUES: dict[str, int] = {
     **{f"C{i}": i for i in range(1, 8)},
     **{f"T{i}": 7 + i for i in range(1, 13)},
+    "T13": 28,
     **{f"L{i}": 19 + i for i in range(1, 7)},
     "S1": 26,
-    "T13": 28,
 }
+"""Label value of each vertebra, from the top down."""
 _NAMES = {value: name for name, value in VERTEBRA_VALUES.items()}
 
 SACRUM_VALUE = VERTEBRA_VALUES["S1"]

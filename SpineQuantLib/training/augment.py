@@ -215,8 +215,10 @@ def _place(target: torch.Tensor, cfg: AugmentConfig, rng: torch.Generator) -> tu
     if not (slipping or (len(labelled) and _chance(cfg.on_spine, rng))):
         return torch.rand(3, generator=rng) * (shape - 1), None
     near = labelled[int(torch.randint(len(labelled), (), generator=rng))].float()
-    centre = near + torch.randn(3, generator=rng) * torch.tensor([2.0, 15.0, 15.0])
-    centre[0] = (centre[0] + (shape[0] - 1) / 2) / 2
+    centre = near + torch.randn(3, generator=rng) * torch.tensor([0.0, 15.0, 15.0])
+    # Few voxels are labelled on the outermost slices, which are the hardest: drawn by voxel they would hardly be seen.
+    first, last = float(labelled[:, 0].min()), float(labelled[:, 0].max())
+    centre[0] = uniform(first, last, rng)
     return centre, _Slip(float(near[1] - centre[1]), float(near[2] - centre[2]), lowest) if slipping else None
 
 

@@ -63,7 +63,8 @@ def coarse_pixels(image: torch.Tensor, factor: float) -> torch.Tensor:
 def thick_slices(image: torch.Tensor, factor: float, rng: torch.Generator) -> torch.Tensor:
     """As if slices were ``factor`` times as thick, beginning anywhere: averaged, and interpolated back."""
     depth = image.shape[0]
-    count = max(round(depth / factor), 2)
+    # One more than fit, since the first begins before the patch: the last must not end within it.
+    count = max(math.ceil(depth / factor) + 1, 2)
     edges = (torch.arange(count + 1, dtype=torch.float32) - uniform(0, 1, rng)) * factor
     # Overlap of each thick slice with each thin one.
     thin = torch.arange(depth, dtype=torch.float32)

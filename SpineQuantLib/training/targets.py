@@ -25,6 +25,7 @@ _ABOVE_DISC = 22.0
 _RIM = 2.0
 """Millimetres below the highest point of the topmost labelled body from where on there may be the disc above it."""
 _NEAR_MIDLINE = 10.0
+_LAST_LUMBAR = frozenset({VERTEBRA_VALUES["L5"], VERTEBRA_VALUES["L6"]})
 _OUTLINE_ERROR = 2
 """Pixels by which an outline of four corners may miss the border."""
 
@@ -92,9 +93,11 @@ def target_of(
     beside = (corridor.behind > -5) & (corridor.behind < 50) & (corridor.beside < 45)
     permit(target, np.broadcast_to(behind, target.shape), B.CANAL)
     permit(target, np.broadcast_to(beside, target.shape), B.FORAMEN)
-    permit(target, np.broadcast_to(near & (above | below), target.shape), B.DISC, B.CANAL, B.FORAMEN)
+    # The disc above the topmost body is not labelled, and reaches below that body's highest corner where it is tilted.
+    beyond = above | (rows < corridor.top) | below
+    permit(target, np.broadcast_to(near & beyond, target.shape), B.DISC, B.CANAL, B.FORAMEN)
     permit(target, np.broadcast_to(near & above, target.shape), B.BODY)
-    permit(target, np.broadcast_to(near & below, target.shape), B.SACRUM)
+    permit(target, np.broadcast_to(near & below, target.shape), *_below(values[-1]))
     if values[0] < 100:
         _mark_bodies(target, labels, values, spacing)
     else:
@@ -104,6 +107,13 @@ def target_of(
     if annotation is not None:
         _mark_annotation(target, annotation, labels)
     return target
+
+
+def _below(lowest: int) -> tuple[NetworkClass, ...]:
+    """What the vertebra below the lowest labelled object may be: below L5 the sacrum alone, below L4 a body as well."""
+    if lowest >= 100 or lowest in _LAST_LUMBAR or lowest == SACRUM_VALUE:
+        return (B.SACRUM,)
+    return (B.BODY, B.SACRUM) if lowest == VERTEBRA_VALUES["L4"] else (B.BODY,)
 
 
 def _upper_end(labels: np.ndarray, topmost: int, corridor: Corridor, row_mm: float) -> float:

@@ -80,6 +80,15 @@ def test_thick_slices_blur_across_slices_and_keep_the_mean(rng: torch.Generator)
     assert float((inner - ramp[3:13, 0, 0]).abs().max()) < 1e-4, "what changes evenly stays where it is"
 
 
+@pytest.mark.parametrize("factor", [1.0, 1.3, 1.9, 2.7])
+def test_thick_slices_show_each_end_of_a_patch_in_its_place(factor: float, rng: torch.Generator) -> None:
+    ramp = torch.arange(12.0)[:, None, None].expand(12, 4, 4).contiguous()
+    for _ in range(20):
+        out = thick_slices(ramp, factor, rng)[:, 0, 0]
+        assert abs(float(out[0]) - 0.0) <= factor / 2 + 1e-4
+        assert abs(float(out[-1]) - 11.0) <= factor / 2 + 1e-4
+
+
 def test_coarse_pixels_remove_detail_only_in_the_plane() -> None:
     image = torch.zeros(6, 32, 32)
     image[:, ::2] = 1.0
@@ -87,6 +96,24 @@ def test_coarse_pixels_remove_detail_only_in_the_plane() -> None:
     out = coarse_pixels(image, 2.0)
     assert float(out[0].std()) < 0.2 * float(image[0].std())
     assert float(out[3].mean() - out[2].mean()) == pytest.approx(5.0, abs=1e-3)
+
+
+def test_outermost_labelled_slices_are_shown_nearly_as_often_as_the_middle() -> None:
+    """Rounded bodies have few voxels there, and the networks would hardly learn where a body ends sideways."""
+    slices, first, last = 20, 3, 18
+    target = torch.full((slices, 64, 64), bit(NetworkClass.BACKGROUND), dtype=torch.uint8)
+    target[first : last + 1, 24:40, 24:40] = bit(NetworkClass.BODY)
+    for k, other in ((first, NetworkClass.SACRUM), (last, NetworkClass.CANAL)):
+        target[k] = bit(NetworkClass.BACKGROUND)
+        target[k, 29:35, 29:35] = bit(other)
+    still = dict.fromkeys(("rotation_deg", "tilt_deg", "slice_scale", "shear", "flip", "slip", "thick"), 0.0)
+    config = AugmentConfig(**still, on_spine=1.0)
+    rng = torch.Generator().manual_seed(0)
+    image, size = torch.zeros(target.shape), (12, 64, 64)
+    views = [random_patch(image, target, (4.0, 1.0, 1.0), size, config, rng)[1] for _ in range(300)]
+    for outermost in (NetworkClass.SACRUM, NetworkClass.CANAL):
+        shown = sum(bool((labels == bit(outermost)).any()) for labels in views)
+        assert shown / len(views) > 0.34
 
 
 def test_motion_leaves_the_image_where_it_is(scene: tuple, rng: torch.Generator) -> None:

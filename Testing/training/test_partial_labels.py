@@ -107,6 +107,46 @@ def test_the_body_above_the_topmost_labelled_one_stays_open_from_its_lower_endpl
     assert not target[7, 44, 45] & bit(NetworkClass.BODY), "beside the topmost body there is none"
 
 
+def test_the_tilted_disc_above_the_topmost_body_is_no_error(bodies: np.ndarray) -> None:
+    """In front it reaches below the highest corner of the body that it lies on."""
+    for i in range(50, 80):
+        cut = round(12 * (80 - i) / 30)
+        bodies[3:12, 40 : 40 + cut, i] = 0
+    target = target_of(bodies, SPACING)
+    disc = target[5:9, 38:46, 52:56]
+    assert (disc & bit(NetworkClass.DISC) > 0).all()
+    assert not (target[5:9, 46:50, 52:56] & bit(NetworkClass.BODY) > 0)[bodies[5:9, 46:50, 52:56] == 0].any()
+
+
+@pytest.mark.parametrize(
+    ("lowest", "may_be", "may_not_be"),
+    [
+        (22, {NetworkClass.BODY}, {NetworkClass.SACRUM}),
+        (23, {NetworkClass.BODY, NetworkClass.SACRUM}, set()),
+        (24, {NetworkClass.SACRUM}, {NetworkClass.BODY}),
+    ],
+)
+def test_below_the_lowest_labelled_body_lies_what_can_lie_there(
+    bodies: np.ndarray, lowest: int, may_be: set[NetworkClass], may_not_be: set[NetworkClass]
+) -> None:
+    """L3, L4 and L5: whoever labels the upper bodies alone must not teach that there is no body below."""
+    labels = np.where(bodies <= lowest, bodies, 0)
+    row = np.argwhere(labels == lowest)[:, 1].max() + 16
+    below = target_of(labels, SPACING)[7, row, 65]
+    assert all(below & bit(kind) for kind in may_be)
+    assert not any(below & bit(kind) for kind in may_not_be)
+
+
+def test_a_thirteenth_thoracic_vertebra_lies_between_t12_and_l1(bodies: np.ndarray) -> None:
+    names = {20: 19, 21: 28, 22: 20, 23: 21, 24: 22}
+    labels = np.zeros_like(bodies)
+    for old, new in names.items():
+        labels[bodies == old] = new
+    np.testing.assert_array_equal(
+        target_of(labels, SPACING) == bit(NetworkClass.DISC), target_of(bodies, SPACING) == bit(NetworkClass.DISC)
+    )
+
+
 def test_a_labelled_sacrum_closes_the_column(bodies: np.ndarray) -> None:
     bodies[3:12, 200:220, 52:78] = 26
     target = target_of(bodies, SPACING)
