@@ -18,6 +18,7 @@ from .case.measurement import Measurement
 from .case.progress import ProgressEvent
 from .case.result import CaseResult, Contrast, InputInfo
 from .case.spine import NamedSpine
+from .case.view import margins_in_words
 from .images.contrast import contrast_from_tissues
 from .images.read import read_volume
 from .images.volume import SpineVolume
@@ -196,6 +197,8 @@ def _judge(volume: SpineVolume, committee: Committee, options: AnalyzeOptions, j
     journey.tell("measure", "measuring")
     array = sitk.GetArrayFromImage(image).astype(np.float32)
     info = _settle_contrast(volume.info, options, array, spine)
+    if margins := margins_in_words(spine.shown, array.shape):
+        said.append(f"slices and rows at the edge of the array that show nothing count as out of view: {margins}")
     info = replace(info, remarks=(*info.remarks, *said))
     with clock.stage("measure"):
         landmarks = Landmarks(spine)

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..anatomy.structures import Side, Structure
 from .grid import Grid
+from .view import View
 
 __all__ = ["Assessment", "CommitteeOpinion", "Score", "Verdict"]
 
@@ -33,6 +34,8 @@ class CommitteeOpinion:
         kept.
     seen_again : tuple of str
         Levels whose foramina were looked at a second time (:mod:`SpineQuantLib.segment.second_look`).
+    view : View or None
+        Part of the arrays that shows something, see :mod:`SpineQuantLib.case.view`; None: all of it.
     """
 
     grid: Grid
@@ -41,6 +44,7 @@ class CommitteeOpinion:
     member_entropy: np.ndarray | None = None
     embedding: np.ndarray | None = None
     seen_again: tuple[str, ...] = ()
+    view: View | None = None
 
 
 class Verdict(str, Enum):

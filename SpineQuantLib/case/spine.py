@@ -12,6 +12,7 @@ from ..anatomy.labels import CANAL_VALUE, CORD_VALUE, Label, describe
 from ..anatomy.levels import SACRUM_VALUE, level_between, vertebra_value
 from ..anatomy.structures import Side, Structure
 from .grid import Grid
+from .view import View, whole_view
 
 __all__ = ["NamedSpine", "Naming", "Patch"]
 
@@ -74,6 +75,8 @@ class NamedSpine:
         Names from the top down, without gaps, ``S1`` last where it is in view.
     naming : Naming
         How they were named.
+    view : View or None
+        Part of the arrays that shows something, see :mod:`SpineQuantLib.case.view`; None: all of it.
     """
 
     grid: Grid
@@ -81,17 +84,23 @@ class NamedSpine:
     occupancy: dict[Structure, np.ndarray]
     vertebrae: tuple[str, ...]
     naming: Naming = field(default_factory=lambda: Naming(True, "set by hand"))
+    view: View | None = None
 
     @classmethod
     def from_labels(
-        cls, labels: np.ndarray, grid: Grid, vertebrae: tuple[str, ...], naming: Naming | None = None
+        cls,
+        labels: np.ndarray,
+        grid: Grid,
+        vertebrae: tuple[str, ...],
+        naming: Naming | None = None,
+        view: View | None = None,
     ) -> NamedSpine:
         """A spine from a label array alone; borders lie halfway between voxels inside and outside."""
         labels = np.asarray(labels, dtype=np.uint16)
         occupancy = {s: np.zeros(labels.shape, np.float32) for s in Structure if s is not Structure.SPINE}
         for value in np.unique(labels[labels > 0]):
             occupancy[describe(int(value)).structure][labels == value] = 1.0
-        return cls(grid, labels, occupancy, vertebrae, naming or Naming(True, "set by hand"))
+        return cls(grid, labels, occupancy, vertebrae, naming or Naming(True, "set by hand"), view)
 
     @cached_property
     def boxes(self) -> dict[int, tuple[slice, slice, slice]]:
@@ -101,6 +110,11 @@ class NamedSpine:
         """
         found = ndimage.find_objects(self.labels)
         return {value: box for value, box in enumerate(found, start=1) if box is not None}
+
+    @property
+    def shown(self) -> View:
+        """Where the picture begins and ends in the arrays."""
+        return self.view or whole_view(self.labels.shape)
 
     @property
     def levels(self) -> tuple[str, ...]:

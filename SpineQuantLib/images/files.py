@@ -89,9 +89,9 @@ def read_file(path: Path) -> tuple[sitk.Image, str, tuple[Path, ...], tuple[str,
     if kind == "NIfTI":
         notes = check_nifti(path)
     elif kind == "MetaImage":
-        files = check_metaimage(path)
+        files, notes = check_metaimage(path)
     else:
-        files = check_nrrd(path)
+        files, notes = check_nrrd(path)
     image, more = _read(path, kind, sum(f.stat().st_size for f in files))
     return image, kind, files, (*notes, *more)
 

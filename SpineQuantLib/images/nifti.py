@@ -14,6 +14,7 @@ from scipy.spatial.transform import Rotation
 
 from ..case.errors import InputError, UnsuitableError
 from .checks import check_finite, check_size, check_spacing
+from .textheader import NO_ORIENTATION
 
 __all__ = ["NiftiHeader", "check_nifti", "looks_like_nifti"]
 
@@ -196,7 +197,7 @@ def _read_through(path: Path, header: NiftiHeader) -> int:
 
 def _orientation_notes(name: str, header: NiftiHeader) -> tuple[str, ...]:
     if header.sform is None and header.qform is None:
-        return ("the header records no orientation: which side is left, and which end is up, is not certain",)
+        return (NO_ORIENTATION,)
     if header.sform is None:
         return ()
     lengths = np.linalg.norm(header.sform, axis=0)

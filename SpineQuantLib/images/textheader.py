@@ -8,11 +8,15 @@ from pathlib import Path
 from ..case.errors import InputError
 from .checks import check_file, check_spacing
 
-__all__ = ["check_metaimage", "check_nrrd", "looks_like_metaimage", "looks_like_nrrd"]
+__all__ = ["NO_ORIENTATION", "check_metaimage", "check_nrrd", "looks_like_metaimage", "looks_like_nrrd"]
+
+NO_ORIENTATION = "the header records no orientation: which side is left, and which end is up, is not certain"
 
 _HEADER_LIMIT = 1 << 16
 _META_BYTES = {"CHAR": 1, "SHORT": 2, "INT": 4, "LONG": 4, "LONG_LONG": 8, "FLOAT": 4, "DOUBLE": 8}
+_META_AXES = {"transformmatrix", "orientation", "rotation"}
 _NRRD_DATA = ("data file", "datafile")
+_NO_SPACING = "'{}' gives no voxel size: convert it again from the original"
 
 
 def looks_like_nrrd(path: Path) -> bool:
@@ -28,20 +32,21 @@ def looks_like_metaimage(path: Path) -> bool:
     return b"NDims" in head and b"ElementDataFile" in head
 
 
-def check_metaimage(path: Path) -> tuple[Path, ...]:
-    """Files that hold a MetaImage: the header, and the data file where it is detached.
+def check_metaimage(path: Path) -> tuple[tuple[Path, ...], tuple[str, ...]]:
+    """Files that hold a MetaImage, the header and the data file where it is detached, and what a reader should know.
 
     Raises
     ------
     InputError
-        If the header is damaged, or the data file is missing or too short.
+        If the header is damaged or gives no voxel size, or the data file is missing or too short.
     """
     fields, start = _fields(path, "=")
     target = fields.get("elementdatafile", "")
     name = path.name
     spacing = _numbers(name, fields.get("elementspacing") or fields.get("elementsize") or "")
-    if spacing:
-        check_spacing(name, spacing)
+    if not spacing:
+        raise InputError(_NO_SPACING.format(name))
+    check_spacing(name, spacing)
     expected = _metaimage_bytes(name, fields)
     if target.upper() == "LOCAL":
         available = path.stat().st_size - start
@@ -52,20 +57,23 @@ def check_metaimage(path: Path) -> tuple[Path, ...]:
         files = (path, data)
     if expected is not None and available < expected:
         raise InputError(f"'{files[-1].name}' is truncated: it ends before its last voxel; copy or download it again")
-    return files
+    return files, () if _META_AXES & fields.keys() else (NO_ORIENTATION,)
 
 
-def check_nrrd(path: Path) -> tuple[Path, ...]:
-    """Files that hold a NRRD volume: the header, and the data file where it is detached.
+def check_nrrd(path: Path) -> tuple[tuple[Path, ...], tuple[str, ...]]:
+    """Files that hold a NRRD volume, the header and the data file where it is detached, and what a reader should know.
 
     Raises
     ------
     InputError
-        If the header is damaged, or the data file is missing.
+        If the header is damaged or gives no voxel size, or the data file is missing.
     """
     fields, _ = _fields(path, ":")
+    if not {"spacings", "space directions"} & fields.keys():
+        raise InputError(_NO_SPACING.format(path.name))
     target = next((fields[key] for key in _NRRD_DATA if key in fields), None)
-    return (path,) if target is None else (path, _data_file(path, target))
+    files = (path,) if target is None else (path, _data_file(path, target))
+    return files, () if {"space", "space directions"} & fields.keys() else (NO_ORIENTATION,)
 
 
 def _fields(path: Path, separator: str) -> tuple[dict[str, str], int]:

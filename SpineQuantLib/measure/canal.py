@@ -34,6 +34,7 @@ _COLUMNS = (
 _COMPRESSION = {"area": "area against mid-bodies", "AP diameter": "AP diameter against mid-bodies"}
 _SMALLEST = (("smallest area", PERPENDICULAR, "mm2"), ("smallest AP diameter", PERPENDICULAR, "mm"))
 _ENDS = "the dural sac is not seen at this level"
+_GAP = "the dural sac is not seen everywhere between the highest and the lowest level: it may be smaller there"
 
 
 def measure_canal(landmarks: Landmarks, curve: CanalCurve, level: str) -> list[Measurement]:
@@ -89,11 +90,18 @@ def measure_compression(curve: CanalCurve, level: str, at_disc: list[Measurement
             rows.append(subject.absent(*column, f"the dural sac is not measured at {' and '.join(missing)}"))
         else:
             ratio = 100.0 * (1.0 - here.value / float(np.mean([v for v in beside if v is not None])))
-            rows.append(subject.row(*column, ratio, flags=[here.flag] if here.flag else []))
+            flags = [*([here.flag] if here.flag else []), *_doubts_of(curve, split_level(level))]
+            rows.append(subject.row(*column, ratio, flags=flags))
     return rows
 
 
-def measure_smallest(curve: CanalCurve, whole: str) -> list[Measurement]:
+def _doubts_of(curve: CanalCurve, bodies: tuple[str, str]) -> list[str]:
+    """Reasons to doubt the sections behind bodies, each with the body that it is about."""
+    places = [(body, curve.at(body)) for body in bodies]
+    return [f"{body}: {doubt}" for body, place in places if place is not None for doubt in place.doubts]
+
+
+def measure_smallest(landmarks: Landmarks, curve: CanalCurve, whole: str) -> list[Measurement]:
     """Smallest area and AP diameter of the sac; the level of a row is the disc or body nearest to the place.
 
     ``whole`` stands for the spine in view where there is no such place.
@@ -110,8 +118,9 @@ def measure_smallest(curve: CanalCurve, whole: str) -> list[Measurement]:
             geometry = plane.geometry("closed curve", place.section.contour[:-1])
         else:
             geometry = line(plane, place.depth)
-        subject = Subject(Structure.CANAL, curve.nearest(place))
-        rows.append(subject.row(*column, place.value(name), flags=place.doubts, geometry=geometry))
+        level = curve.nearest(place)
+        flags = [*place.doubts, *slipped(landmarks, level), *([_GAP] if curve.interrupted else [])]
+        rows.append(Subject(Structure.CANAL, level).row(*column, place.value(name), flags=flags, geometry=geometry))
     return rows
 
 

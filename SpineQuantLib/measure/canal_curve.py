@@ -141,6 +141,12 @@ class CanalCurve:
         return min(inner, key=lambda p: p.value(name), default=None)
 
     @property
+    def interrupted(self) -> bool:
+        """Whether a section is missing between the highest and the lowest level at which the sac is seen."""
+        whole = [n for n, p in enumerate(self.places) if p.level and p.whole and not _sacral(p.level)]
+        return bool(whole) and any(p.section is None for p in self.places[whole[0] : whole[-1]])
+
+    @property
     def sections(self) -> tuple[CanalSection, ...]:
         """The sections as they are stored, from the top down."""
         out = []

@@ -45,8 +45,11 @@ _DIVIDED = "almost divided, or in two: height and area depend on a thin bridge"
 _ONE_SLICE = "seen on one slice only"
 _PARTLY = "fills its slice only in part: area, height and widths may be too small"
 _SMEARED = "runs obliquely through thick slices, which smear it: area and widths are not sure"
+_LEANS = "climbs through thick slices, as where the spine leans sideways: height, area and widths are not sure"
 _SHIFT = 1.5
 """Millimetres by which a foramen lies farther in front or behind from one slice to the next before that counts."""
+_CLIMB = 2.1
+"""The same upwards or downwards; upright spines have less than 2."""
 _FEWEST_SLICES = 2
 _MOST_SLICES = 3
 _FILLED = 0.9
@@ -139,15 +142,19 @@ def _filled(field: Field, section: Section) -> list[str]:
 
 
 def _oblique(field: Field, section: Section) -> list[str]:
-    """Reason to doubt sections of a tunnel that runs forwards or backwards through thick slices: they smear it."""
+    """Reasons to doubt sections of a tunnel that does not run straight through thick slices: they smear it."""
     if not field.thick or field.slices < _FEWEST_SLICES:
         return []
     points = field.points - field.centroid
     share = field.weights / field.weights.sum()
-    across, forwards = points @ np.array(field.grid.directions[0]), points @ section.plane.u
-    spread = float(share @ across**2)
-    shift = float(share @ (across * forwards)) / max(spread, 1e-6) * float(field.spacing[0])
-    return [_SMEARED] if abs(shift) >= _SHIFT else []
+    across = points @ np.array(field.grid.directions[0])
+    slice_mm, spread = float(field.spacing[0]), max(float(share @ across**2), 1e-6)
+    forwards, upwards = (
+        float(share @ (across * (points @ axis))) / spread * slice_mm for axis in (section.plane.u, section.plane.v)
+    )
+    if abs(upwards) >= _CLIMB:
+        return [_LEANS]
+    return [_SMEARED] if abs(forwards) >= _SHIFT else []
 
 
 def _planes(field: Field, frame: Frame) -> tuple[list[Plane], bool]:

@@ -19,6 +19,9 @@ _STEEP = 0.6
 """Slope, in the object's frame, beyond which a surface is a wall and not an endplate (31°)."""
 _CENTRAL = 0.7
 """Share of the object's extent, around its centre, whose endplates set the frame; rims are rounded and lipped."""
+_TURNED = 0.866
+"""Cosine of the angle to the expected direction beyond which the long axis is not the lateral one (30°; whole discs and
+bodies have 19° at most): of an object of which the middle slices alone are seen it runs from front to back."""
 _LOWEST = 0.3
 """Share of its height in the middle below which an object is not taken to fall at its rims: planes go on, rims end."""
 
@@ -95,7 +98,10 @@ def _first_up(covariance: np.ndarray, hint: np.ndarray, flat: bool) -> np.ndarra
 
 
 def _lateral(covariance: np.ndarray, up: np.ndarray, expected: np.ndarray, trust_shape: bool) -> np.ndarray:
-    """Left axis: the long axis of the footprint, drawn towards the expected direction as that gets rounder."""
+    """Left axis: the long axis of the footprint, drawn towards the expected direction as that gets rounder.
+
+    The expected direction itself where the shape is not to be trusted, or its long axis lies far from it.
+    """
     expected = _perpendicular(expected, up)
     if not expected.any():
         expected = _perpendicular(LEFT if abs(up @ LEFT) < 0.9 else SUPERIOR, up)
@@ -106,7 +112,8 @@ def _lateral(covariance: np.ndarray, up: np.ndarray, expected: np.ndarray, trust
     footprint = basis @ covariance @ basis.T
     footprint[0, 0] += _PRIOR * np.trace(footprint)
     long_axis = np.linalg.eigh(footprint)[1][:, 1] @ basis
-    return unit(long_axis * (1.0 if long_axis @ expected >= 0 else -1.0))
+    left = unit(long_axis * (1.0 if long_axis @ expected >= 0 else -1.0))
+    return left if left @ expected >= _TURNED else expected
 
 
 def _median(values: np.ndarray) -> float:

@@ -306,6 +306,6 @@ class Landmarks:
 
 
 def _same(field: Field | None, before: Field | None) -> bool:
-    if field is None or before is None or (field.start, field.volume) != (before.start, before.volume):
+    if field is None or before is None or (field.start, field.view) != (before.start, before.view):
         return False
     return np.array_equal(field.occupancy, before.occupancy)

@@ -19,6 +19,7 @@ from scipy.spatial import ConvexHull, QhullError
 from ..case.grid import Grid, lps_to_ras
 from ..case.measurement import Geometry
 from ..case.spine import NamedSpine
+from ..case.view import View
 from .outline import rings
 from .sampling import BORDER, JUST_BELOW, Sampler
 from .slices import THICK
@@ -48,14 +49,14 @@ class Field:
         Where the box lies.
     start : tuple of int
         Index of its first voxel in the whole volume.
-    volume : tuple of int
-        Shape of the whole volume.
+    view : View
+        Where the picture begins and ends in the whole volume.
     """
 
     occupancy: np.ndarray
     grid: Grid
     start: tuple[int, int, int]
-    volume: tuple[int, int, int]
+    view: View
 
     @classmethod
     def of(cls, spine: NamedSpine, value: int, *, whole: bool = False) -> Field | None:
@@ -76,7 +77,7 @@ class Field:
         occupancy = np.nan_to_num(patch.occupancy)
         if not whole:
             occupancy = _largest_piece(occupancy)
-        return cls(occupancy, patch.grid, patch.start, spine.grid.shape)
+        return cls(occupancy, patch.grid, patch.start, spine.shown)
 
     @property
     def spacing(self) -> np.ndarray:
@@ -159,14 +160,15 @@ class Field:
 
     @cached_property
     def at_edge(self) -> bool:
-        """Whether the box reaches the edge of the volume; elsewhere nothing of the object can lie beyond it."""
-        ends = zip(self.start, self.occupancy.shape, self.volume, strict=True)
-        return any(start == 0 or start + size == whole for start, size, whole in ends)
+        """Whether the box reaches the edge of the view; elsewhere nothing of the object can lie beyond it."""
+        ends = zip(self.start, self.occupancy.shape, self.view, strict=True)
+        return any(start <= first or start + size >= stop for start, size, (first, stop) in ends)
 
     def outside_view(self, lps: np.ndarray) -> np.ndarray:
-        """Whether LPS points (…, 3) lie beyond the outermost voxel centres of the whole volume."""
+        """Whether LPS points (…, 3) lie beyond the outermost voxel centres of the view."""
         index = self.grid.to_index(lps) + np.array(self.start)
-        return ((index < -1e-6) | (index > np.array(self.volume) - 1 + 1e-6)).any(axis=-1)
+        first, stop = np.array(self.view).T
+        return ((index < first - 1e-6) | (index > stop - 1 + 1e-6)).any(axis=-1)
 
     @cached_property
     def slices(self) -> int:
@@ -174,9 +176,10 @@ class Field:
         return int((self.occupancy >= BORDER).any(axis=(1, 2)).sum())
 
     def touches_edge(self, axes: tuple[int, ...]) -> bool:
-        """Whether the object reaches the first or last voxel of the volume along one of the array axes."""
+        """Whether the object reaches the first or last voxel of the view along one of the array axes."""
         index = np.argwhere(self.occupancy >= BORDER) + np.array(self.start)
-        return any(bool(((index[:, a] == 0) | (index[:, a] == self.volume[a] - 1)).any()) for a in axes)
+        ends = ((index[:, a], *self.view[a]) for a in axes)
+        return any(bool(((at <= first) | (at >= stop - 1)).any()) for at, first, stop in ends)
 
     def cut_beside(self, lps: np.ndarray) -> bool:
         """Whether the view cuts the object sideways and ends within 15 mm of a point of its mid-sagittal plane.
@@ -186,7 +189,8 @@ class Field:
         if not self.touches_edge((0,)):
             return False
         k = self.grid.to_index(lps)[0] + self.start[0]
-        return bool(min(k, self.volume[0] - 1 - k) * self.spacing[0] < _BESIDE)
+        first, stop = self.view[0]
+        return bool(min(k - first, stop - 1 - k) * self.spacing[0] < _BESIDE)
 
 
 def _largest_piece(occupancy: np.ndarray) -> np.ndarray:

@@ -98,6 +98,8 @@ def _refused(landmarks: Landmarks, image: np.ndarray | None, contrast: Contrast)
         return f"the image is {contrast}, and only T2 signal tells of a disc's water"
     if landmarks.sac is None:
         return "the dural sac is not seen"
+    if float(np.min(image)) < 0:
+        return "the image has negative values: it was rescaled, and a ratio of signals needs zero to mean no signal"
     return ""
 
 

@@ -136,7 +136,7 @@ def _rows(
             here = measure_canal(landmarks, curve, name)
             rows += [*here, *(measure_compression(curve, name, here) if name in spine.levels else [])]
     if wanted(Structure.CANAL, ""):
-        rows += measure_smallest(curve, whole_spine(spine))
+        rows += measure_smallest(landmarks, curve, whole_spine(spine))
     for level in filter(lambda level: wanted(Structure.FORAMEN, level), spine.levels):
         right, left = (measure_foramen(landmarks, level, side) for side in (Side.RIGHT, Side.LEFT))
         rows += [*right, *left, *measure_asymmetry(level, right, left)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape
 
@@ -63,7 +64,7 @@ def levels_of(result: CaseResult, width: float) -> tuple[Table | None, list[str]
         ("RIGHTPADDING", (0, 0), (-1, -1), 2),
     ]
     for row, (level, verdict, cells, _) in enumerate(table.rows, 1):
-        shown = [cells[n] for n in kept]
+        shown = [_with_place(table, cells, n) for n in kept]
         rows.append([plain(level, 7.2, bold=True), *map(_cell, shown), _agreement(verdict)])
         for column, cell in enumerate(shown, 1):
             if cell.state:
@@ -89,6 +90,15 @@ def _shares(table: LevelTable, kept: Sequence[int]) -> str:
             found.append(f"{_SHORT.get(words, words)} ±{'–'.join(ends)} {unit}")
     held = " (intervals hold it already)" if any(c.interval for *_, cells, _ in table.rows for c in cells) else ""
     return f"Voxels and slices alone leave{held}: {', '.join(found)}." if found else ""
+
+
+def _with_place(table: LevelTable, cells: Sequence[Cell], column: int) -> Cell:
+    """A value of a level; a bulge with where it lies, since its place has no column of its own on paper."""
+    names = [words for words, *_ in table.columns]
+    if names[column] != "Posterior bulge" or "Place of bulge" not in names:
+        return cells[column]
+    place = cells[names.index("Place of bulge")].grade
+    return replace(cells[column], grade=", ".join(filter(None, (cells[column].grade, place))))
 
 
 def _cell(cell: Cell) -> list[Paragraph]:

@@ -57,8 +57,9 @@ _KEY_QUANTITIES = (
     (Structure.SPINE, "slip", None, "Slip"),
 )
 """Columns of the table of levels; those that hold no value at all are left out."""
-_PREFERRED_METHODS = ("Fyllos",)
-"""Of several methods for one quantity the table of levels shows one: this, else the first measured."""
+_PREFERRED_METHODS = ("Fyllos", "greatest beyond corner line")
+"""Of several methods for one quantity the table of levels shows one: this, else the first measured. Most protrusions
+lie beside the middle, where the plane through it shows little of them."""
 _GRAVITY = (Verdict.PASS, Verdict.REVIEW, Verdict.FAIL)
 
 

@@ -100,7 +100,13 @@ def _follow_sac(before: State, after: State, moved: set[str]) -> State:
             sections = (replace(s, **{attribute: row.value}) if s.level == row.level else s for s in profile.sections)
             profile = CanalProfile(tuple(sections))
         small = next((m for m in rows.values() if m.name == f"smallest {row.name}"), None)
-        if small is None or small.key in after.by_hand or small.value is None or small.value <= row.value:
+        if small is None or small.key in after.by_hand or small.value is None:
+            continue
+        if small.value <= row.value:
+            if small.level == row.level and row.value > (before.rows[key].value or row.value):
+                # It was found in the mask that the reader has just called too small here.
+                flag = f"taken from the mask before {row.level} was corrected"
+                rows = {**rows, small.key: replace(small, flag="; ".join(filter(None, (small.flag, flag))))}
             continue
         fresh = with_value(replace(small, level=row.level), row.value, row.geometry)
         original = before.original(small.key)

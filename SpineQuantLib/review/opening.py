@@ -18,6 +18,7 @@ from ..case.opinion import Assessment
 from ..case.record import CaseRecord, read_record
 from ..case.result import CaseResult
 from ..case.spine import NamedSpine
+from ..case.view import view_of
 from ..report.ranges import read_case_references
 from ..report.tables import read_measurements
 from .history import FILE_NAME, read_corrections
@@ -83,11 +84,13 @@ def read_result(folder: Path, record: CaseRecord, borders: Borders, native: sitk
         If a file is missing, damaged, or does not fit the others.
     """
     grid = borders.grid
-    spine = NamedSpine(grid, borders.labels, borders.occupancy, record.vertebrae, record.naming)
+    image = sitk.GetArrayFromImage(to_reading_order(native)).astype(np.float32)
+    view = view_of(image)
+    spine = NamedSpine(grid, borders.labels, borders.occupancy, record.vertebrae, record.naming, view)
     disagreement = sitk.GetArrayFromImage(_in_reading_order(folder / "disagreement.nii.gz", borders)).astype(np.uint8)
     profile = read_canal_profile(folder / _PROFILE) if (folder / _PROFILE).is_file() else None
     return CaseResult(
-        image=sitk.GetArrayFromImage(to_reading_order(native)).astype(np.float32),
+        image=image,
         spine=spine,
         members=read_members(folder / "members.npz", grid),
         measurements=tuple(read_measurements(folder / "measurements.json")),

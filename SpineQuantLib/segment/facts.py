@@ -110,7 +110,7 @@ def collect_facts(
                 volume=float(mask.sum()) * voxel,
                 sacrum=float((region.sacrum[box][mask] > 0.5).mean()),
                 votes=_votes(members[(slice(None), *whole)][:, mask]),
-                cut=_cut(mask, whole, region.shape),
+                cut=_cut(mask, whole[1].start, region.view[1]),
                 disc_below=covered,
                 taper=_taper(_points(bodies, box, n, region), n, gaps, column, sac),
                 bend=_bend(gaps, n, column, sac),
@@ -142,14 +142,14 @@ def _votes(classes: np.ndarray) -> tuple[bool | None, ...]:
     return tuple(bool(s > b) if s + b > 0.2 else None for s, b in zip(sacrum, body, strict=True))
 
 
-def _cut(mask: np.ndarray, whole: tuple[slice, ...], shape: tuple[int, int, int]) -> tuple[str, ...]:
-    """Upper and lower edges of the view that a body touches with more than a corner."""
+def _cut(mask: np.ndarray, start: int, view: tuple[int, int]) -> tuple[str, ...]:
+    """Upper and lower edges of the view that a body, whose rows begin at ``start``, touches with more than a corner."""
     rows = mask.sum(axis=(0, 2))
-    least = 0.1 * rows.max()
+    broad = start + np.flatnonzero(rows > 0.1 * rows.max())
     edges = []
-    if whole[1].start == 0 and rows[0] > least:
+    if broad[0] <= view[0]:
         edges.append("upper")
-    if whole[1].stop == shape[1] and rows[-1] > least:
+    if broad[-1] >= view[1] - 1:
         edges.append("lower")
     return tuple(edges)
 
@@ -199,6 +199,7 @@ def _room(span: Span, column: Curve, region: Region) -> float:
     """Millimetres from the lower end of a body straight on to where the view ends."""
     spacing = np.array(region.spacing)
     end, way = column.at(span.stop) + region.start * spacing, column.tangent(span.stop)
-    edge = np.where(way > 0, np.array(region.shape) - 0.5, -0.5) * spacing
+    first, stop = np.array(region.view).T
+    edge = np.where(way > 0, stop - 0.5, first - 0.5) * spacing
     moving = np.abs(way) > 1e-6
     return float(max(((edge - end)[moving] / way[moving]).min(), 0.0))

@@ -16,6 +16,7 @@ from ..anatomy.structures import NetworkClass
 from ..case.errors import EngineError
 from ..case.grid import Grid
 from ..case.opinion import CommitteeOpinion
+from ..case.view import view_of
 from ..images.resample import resample_like, resample_to_spacing
 from ..images.turn import turned
 from ..models.clean import drop_small_components
@@ -193,4 +194,11 @@ def ask_committee(
     except MemoryError as error:
         raise EngineError("out of memory while segmenting; use a machine with more, or a smaller volume") from error
     entropy /= len(committee.members)
-    return CommitteeOpinion(native, mean.astype(np.float16), masks, entropy.astype(np.float16), embedding.vector)
+    return CommitteeOpinion(
+        native,
+        mean.astype(np.float16),
+        masks,
+        entropy.astype(np.float16),
+        embedding.vector,
+        view=view_of(sitk.GetArrayViewFromImage(image)),
+    )

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..anatomy.structures import CLASSES_OF, NetworkClass, Structure
 from ..case.opinion import CommitteeOpinion
+from ..case.view import View, whole_view
 
 __all__ = ["Region", "cut_region"]
 
@@ -31,6 +32,8 @@ class Region:
         border, 0.5, lies where it starts to be the most probable one.
     sacrum : np.ndarray
         float32, same shape: probability of the S1 body.
+    view : View
+        Where the picture begins and ends in the whole volume.
     """
 
     box: tuple[slice, slice, slice]
@@ -38,6 +41,7 @@ class Region:
     spacing: tuple[float, float, float]
     occupancy: dict[Structure, np.ndarray]
     sacrum: np.ndarray
+    view: View
 
     @property
     def start(self) -> np.ndarray:
@@ -79,7 +83,8 @@ def cut_region(opinion: CommitteeOpinion) -> Region | None:
         for share, structure in zip(shares[1:], structures, strict=True):
             rival = np.where(share == first, second, first)
             occupancy[structure][k] = np.clip(0.5 + (share - rival) / 2, 0.0, 1.0)
-    return Region(box, tuple(probabilities.shape[1:]), opinion.grid.spacing, occupancy, sacrum)
+    whole = tuple(probabilities.shape[1:])
+    return Region(box, whole, opinion.grid.spacing, occupancy, sacrum, opinion.view or whole_view(whole))
 
 
 def _box(probabilities: np.ndarray) -> tuple[slice, slice, slice] | None:

@@ -79,7 +79,7 @@ def name_spine(opinion: CommitteeOpinion, *, lowest_disc: str | None = None) -> 
     labels = _label(names, bodies, discs, canal, foramina)
     whole = np.zeros(region.shape, np.uint16)
     whole[region.box] = labels
-    return NamedSpine(opinion.grid, whole, _occupancy(region, labels), vertebrae, naming)
+    return NamedSpine(opinion.grid, whole, _occupancy(region, labels), vertebrae, naming, opinion.view)
 
 
 _NO_SPINE = "no lumbar spine was found in this volume"
@@ -117,11 +117,9 @@ def _settle(region: Region, column: Curve | None, sac: Curve | None) -> tuple[li
 def _at_edge(region: Region, bodies: np.ndarray, number: int) -> np.ndarray:
     """Whether each of the numbered bodies touches the edge of the view, bool (number,)."""
     touching = np.zeros(number + 1, bool)
-    for axis, (part, size) in enumerate(zip(region.box, region.shape, strict=True)):
-        if part.start == 0:
-            touching[bodies.take(0, axis=axis)] = True
-        if part.stop == size:
-            touching[bodies.take(-1, axis=axis)] = True
+    for axis, (part, (first, stop)) in enumerate(zip(region.box, region.view, strict=True)):
+        for edge in {first, stop - 1} & set(range(part.start, part.stop)):
+            touching[bodies.take(edge - part.start, axis=axis)] = True
     return touching[1:]
 
 

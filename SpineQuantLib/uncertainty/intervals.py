@@ -19,6 +19,7 @@ from ..case.grid import Grid
 from ..case.measurement import Measurement
 from ..case.opinion import CommitteeOpinion
 from ..case.spine import NamedSpine
+from ..case.view import view_from
 from .calibration import Calibration, IntervalRule
 from .familiarity import FOREIGN, USUAL
 from .territory import Territory
@@ -77,7 +78,8 @@ def member_spines(opinion: CommitteeOpinion, spine: NamedSpine, objects: Sequenc
         masks = t.masks(opinion)
         for own, mask in zip(labels, masks, strict=True):
             own[at][mask] = t.label.value
-    return [NamedSpine.from_labels(own, grid, spine.vertebrae, spine.naming) for own in labels]
+    view = view_from(spine.shown, [b.start for b in box])
+    return [NamedSpine.from_labels(own, grid, spine.vertebrae, spine.naming, view) for own in labels]
 
 
 def spreads(spines: Sequence[NamedSpine], measure: Measure) -> dict[RowKey, float]:

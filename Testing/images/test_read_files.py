@@ -160,6 +160,35 @@ def test_nifti_orientation_is_doubted_where_the_header_gives_cause(tmp_path: Pat
     assert any("disagree" in note for note in notes)
 
 
+@pytest.mark.parametrize(
+    ("name", "taken_out"),
+    [("a.nrrd", (b"space:", b"space directions:", b"space origin:")), ("a.mha", (b"TransformMatrix",))],
+)
+def test_a_text_header_without_orientation_is_doubted(tmp_path: Path, name: str, taken_out: tuple[bytes, ...]) -> None:
+    path = tmp_path / name
+    sitk.WriteImage(fx.make_image(), str(path))
+    assert read_file(path)[3] == ()
+    lines = path.read_bytes().split(b"\n")
+    left = [line for line in lines if not line.startswith(taken_out)]
+    assert len(left) == len(lines) - len(taken_out)
+    sized = next((n for n, line in enumerate(left) if line.startswith(b"sizes:")), None)
+    if sized is not None:
+        left.insert(sized + 1, b"spacings: 1 1 4")
+    path.write_bytes(b"\n".join(left))
+    assert any("no orientation" in note for note in read_file(path)[3])
+
+
+@pytest.mark.parametrize(("name", "field"), [("a.nrrd", "space directions:"), ("a.mha", "ElementSpacing")])
+def test_a_text_header_without_voxel_size_is_refused(tmp_path: Path, name: str, field: str) -> None:
+    """ITK would take a millimetre for each."""
+    path = tmp_path / name
+    sitk.WriteImage(fx.make_image(), str(path))
+    lines = path.read_bytes().split(b"\n")
+    path.write_bytes(b"\n".join(line for line in lines if not line.startswith(field.encode())))
+    with pytest.raises(InputError, match="voxel size"):
+        read_file(path)
+
+
 def test_series_is_for_dicom_only(tmp_path: Path) -> None:
     sitk.WriteImage(fx.make_image(), str(tmp_path / "a.nrrd"))
     with pytest.raises(InputError, match="DICOM"):

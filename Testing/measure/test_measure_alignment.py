@@ -132,6 +132,20 @@ def test_signal_is_refused_with_a_reason(shapes, contrast, word):
     assert profile is None
 
 
+def test_signal_of_a_rescaled_image_is_refused(shapes):
+    grid = shapes.grid_of((3.0, 1.0, 1.0), (66, 80, 80))
+    parts = {
+        123: shapes.Slab(np.zeros(3), shapes.pose()),
+        61: shapes.Tube(np.array([0.0, 28.0, 0.0]), shapes.pose()),
+    }
+    spine = shapes.Scene(parts).on(grid)
+    image = np.random.default_rng(0).normal(0.0, 1.0, grid.shape).astype(np.float32)
+    rows, _ = measure_spine_and_canal(spine, image, Contrast.T2)
+    ratios = [row for row in rows if row.name == "signal ratio"]
+    assert ratios
+    assert all(row.value is None and "negative values" in row.flag for row in ratios)
+
+
 def test_an_image_on_another_grid_is_refused(shapes):
     grid = shapes.grid_of((3.0, 1.0, 1.0), (66, 60, 60))
     spine = shapes.Scene({123: shapes.Slab(np.zeros(3), shapes.pose())}).on(grid)

@@ -220,3 +220,14 @@ def test_the_sacs_profile_and_smallest_section_follow_its_contour(review):
     assert ratio.value == pytest.approx(100 * (1 - row.value / ((above + below) / 2)))
     review.undo()
     assert next(m for m in review.measurements if m.name == "smallest area") == small
+
+
+def test_the_smallest_section_is_doubted_where_the_mask_was_too_small_there(review):
+    small = next(m for m in review.measurements if m.name == "smallest area")
+    key = SAC.replace("L4-L5", small.level)
+    review.move(key, stretched(points_of(review, key), 1.3))
+    now = next(m for m in review.measurements if m.name == "smallest area")
+    assert now.value == small.value
+    assert f"before {small.level} was corrected" in now.flag
+    review.undo()
+    assert next(m for m in review.measurements if m.name == "smallest area") == small
