@@ -50,7 +50,8 @@ class OpenCase:
     Attributes
     ----------
     left_out : tuple of str
-        What a stored scene held that cannot be right, and why; the case is shown without it.
+        What a stored scene, or a file that another program saved into the folder, held that cannot be right, and why;
+        the case is shown without it.
 
     Raises
     ------
@@ -75,7 +76,27 @@ class OpenCase:
         self.left_out: tuple[str, ...] = ()
         if stored:
             self._take_up()
+        else:
+            self._take_up_saved()
         self.mark()
+
+    def _take_up_saved(self) -> None:
+        """Masks and lines that another program saved into the folder: they are shown, so the numbers must follow."""
+        left: list[str] = []
+        try:
+            labels = self.review.saved_labels()
+            if labels is not None:
+                left += take_up_mask(self.review, labels)
+            for key, points in self.review.saved_lines():
+                try:
+                    self.review.move(key, points)
+                except InputError as error:
+                    left.append(f"{key}: {error}")
+        except InputError as error:
+            left.append(str(error))
+        self.left_out = tuple(left)
+        if left or self.review.changed:
+            self.show(masks=True)
 
     def _take_up(self) -> None:
         """Corrections that nobody had accepted when the scene was stored, or the case as it has become since."""
@@ -144,7 +165,8 @@ class OpenCase:
             If its points are unfit; the markup goes back to where it was.
         """
         keys = [key for key in measurement_keys(node) if self.review.can_move(key)]
-        if not keys:
+        # A click without a drag, or a transform over the whole study, is no correction.
+        if not keys or not self.review.is_elsewhere(keys[0], points_of(node)):
             return ()
         try:
             rows = self.review.move(keys[0], points_of(node))

@@ -6,14 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..anatomy.structures import Structure
-from ..case.canal_profile import CanalProfile
 from ..case.errors import InputError
 from ..case.grid import lps_to_ras
 from ..case.measurement import Geometry, Measurement
 from ..measure.alignment import meyerding
 from .derived import formulas_for
 from .rows import corrected, with_value
+from .sac import SMALLEST, follow_sac
 from .shapes import check_points
 from .state import State
 
@@ -21,8 +20,6 @@ __all__ = ["follow", "move_line", "reset_rows"]
 
 _SLIP = ("slip", "slip ratio")
 _SIGNED = ("slip", "anterior bulge", "posterior bulge")
-_SECTION = {"area": "area", "AP diameter": "ap", "transverse diameter": "transverse"}
-"""Attribute of a section of the sac's profile by the name of the row at its level."""
 
 
 def _kind_of(state: State, row: Measurement) -> str:
@@ -68,14 +65,20 @@ def move_line(state: State, key: str, points: np.ndarray) -> State:
     row = rows[key]
     geometry = check_points(_kind_of(state, row), points)
     _check_in_view(state, np.array(geometry.points))
-    moved = {key}
-    if row.geometry is not None:
-        moved |= {m.key for m in rows.values() if m.geometry == row.geometry and m.can_be_moved}
+    moved = {key} | {m.key for m in _twins(state, row) if m.can_be_moved}
     for name in moved:
         old = rows[name]
         rows[name] = corrected(state, with_value(old, _signed(old, geometry), geometry))
     after = state.with_rows(rows.values(), state.by_hand | moved)
-    return follow(state, _follow_sac(state, after, moved), moved)
+    return follow(state, follow_sac(state, after, moved), moved)
+
+
+def _twins(state: State, row: Measurement) -> list[Measurement]:
+    """Rows that are read from the same geometry; the sac's smallest section is sought anew and is none of them."""
+    if row.geometry is None:
+        return []
+    rows = state.result.measurements
+    return [m for m in rows if m.geometry == row.geometry and (m is row or not m.name.startswith(SMALLEST))]
 
 
 def _signed(old: Measurement, geometry: Geometry) -> float | None:
@@ -85,37 +88,6 @@ def _signed(old: Measurement, geometry: Geometry) -> float | None:
         return size
     was, now = (np.subtract(g.points[1], g.points[0]) for g in (old.geometry, geometry))
     return float(np.copysign(size, old.value * (1.0 if was @ now >= 0 else -1.0)))
-
-
-def _follow_sac(before: State, after: State, moved: set[str]) -> State:
-    """The sac's profile, and its smallest section, after sections at discs or bodies were corrected."""
-    rows = after.rows
-    profile = after.result.canal_profile
-    for key in sorted(moved):
-        row = rows[key]
-        attribute = _SECTION.get(row.name)
-        if row.structure is not Structure.CANAL or attribute is None or row.value is None:
-            continue
-        if profile is not None:
-            sections = (replace(s, **{attribute: row.value}) if s.level == row.level else s for s in profile.sections)
-            profile = CanalProfile(tuple(sections))
-        small = next((m for m in rows.values() if m.name == f"smallest {row.name}"), None)
-        if small is None or small.key in after.by_hand or small.value is None:
-            continue
-        if small.value <= row.value:
-            if small.level == row.level and row.value > (before.rows[key].value or row.value):
-                # It was found in the mask that the reader has just called too small here.
-                flag = f"taken from the mask before {row.level} was corrected"
-                rows = {**rows, small.key: replace(small, flag="; ".join(filter(None, (small.flag, flag))))}
-            continue
-        fresh = with_value(replace(small, level=row.level), row.value, row.geometry)
-        original = before.original(small.key)
-        fresh = replace(fresh, source="corrected", automatic=original.value if original else None)
-        rows = {fresh.key if k == small.key else k: fresh if k == small.key else m for k, m in rows.items()}
-        if original is not None:
-            after = replace(after, automatic={**after.automatic, fresh.key: original})
-    result = replace(after.result, canal_profile=profile)
-    return replace(after, result=result).with_rows(rows.values())
 
 
 def _check_in_view(state: State, points: np.ndarray) -> None:
@@ -173,8 +145,8 @@ def reset_rows(state: State, key: str) -> State:
         raise InputError(f"the case has no measurement '{key}'")
     if key not in state.automatic:
         raise InputError(f"{key} is as the software measured it")
-    group = {m.key for m in rows.values() if m.geometry == rows[key].geometry and m.key in state.automatic} | {key}
+    group = {m.key for m in _twins(state, rows[key]) if m.key in state.automatic} | {key}
     for name in group:
         rows[name] = state.automatic[name]
     after = state.with_rows(rows.values(), state.by_hand - group)
-    return follow(state, after, group)
+    return follow(state, follow_sac(state, after, group), group)

@@ -56,6 +56,7 @@ _COLOURS = {
 _GLYPH_MM = 1.2
 _FADING_MM = (5.0, 15.0)
 _CURVE_TOLERANCE_MM = 0.02
+_ROUNDING_MM = 1e-6
 _FEW_POINTS = 60
 """So many points can be dragged one by one. What is drawn by hand has fewer, so that no point of it is lost."""
 
@@ -185,9 +186,6 @@ def fill_markup(node: Any, group: Sequence[Measurement]) -> None:
     Points that lie where they should already are not touched, so that a drag that goes on is not disturbed. A markup
     whose size is not the value, as the frame of a mean of heights, is locked: to drag it would change nothing.
     """
-    import vtk
-    from vtk.util.numpy_support import numpy_to_vtk
-
     first = group[0]
     modified = node.StartModify()
     # A second result in one scene keeps the stable names; only ids must differ.
@@ -196,11 +194,9 @@ def fill_markup(node: Any, group: Sequence[Measurement]) -> None:
     if first.geometry.kind != "line":
         node.SetCurveTypeToLinear()
     wanted = control_points(first.geometry)
-    if not np.array_equal(points_of(node), wanted):
-        points = vtk.vtkPoints()
-        points.SetDataTypeToDouble()
-        points.SetData(numpy_to_vtk(wanted, deep=True))
-        node.SetControlPointPositionsWorld(points)
+    shown = points_of(node)
+    if shown.shape != wanted.shape or not np.allclose(shown, wanted, rtol=0, atol=_ROUNDING_MM):
+        _place(node, wanted)
         for n in range(node.GetNumberOfControlPoints()):
             node.SetNthControlPointLabel(n, "")
     node.SetLocked(not any(m.can_be_moved for m in group))
@@ -214,8 +210,29 @@ def measurement_keys(node: Any) -> tuple[str, ...]:
     return tuple((node.GetAttribute(MEASUREMENTS_ATTRIBUTE) or "").split())
 
 
+def _place(node: Any, wanted: np.ndarray) -> None:
+    """Put the control points of a markup at points (n, 3) of its own, all at once."""
+    import vtk
+    from vtk.util.numpy_support import numpy_to_vtk
+
+    points = vtk.vtkPoints()
+    points.SetDataTypeToDouble()
+    points.SetData(numpy_to_vtk(wanted, deep=True))
+    parent = node.GetParentTransformNode()
+    if parent is not None:
+        to_world = vtk.vtkGeneralTransform()
+        parent.GetTransformToWorld(to_world)
+        own, points = points, vtk.vtkPoints()
+        points.SetDataTypeToDouble()
+        to_world.TransformPoints(own, points)
+    node.SetControlPointPositionsWorld(points)
+
+
 def points_of(node: Any) -> np.ndarray:
-    """Placed control points (n, 3) of a markup, RAS millimetres in the world, whatever transform it lies under."""
+    """Placed control points (n, 3) of a markup, RAS millimetres of the volume that was measured.
+
+    Where a study lies under a transform, its volume, masks and markups move together, and nothing was corrected.
+    """
     slicer = import_slicer()
     placed = [
         n
@@ -224,7 +241,7 @@ def points_of(node: Any) -> np.ndarray:
     ]
     points = np.zeros((len(placed), 3))
     for row, n in enumerate(placed):
-        node.GetNthControlPointPositionWorld(n, points[row])
+        node.GetNthControlPointPosition(n, points[row])
     return points
 
 

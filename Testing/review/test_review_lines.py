@@ -222,6 +222,33 @@ def test_the_sacs_profile_and_smallest_section_follow_its_contour(review):
     assert next(m for m in review.measurements if m.name == "smallest area") == small
 
 
+def test_the_smallest_section_stays_the_smallest_while_a_contour_is_dragged(review):
+    """A drag reports its steps: whoever comes below the smallest section for a moment does not take it along."""
+    small = next(m for m in review.measurements if m.name == "smallest area")
+    points = points_of(review, SAC)
+    for factor in (0.5, 0.7, 0.9, 1.1, 1.3):
+        review.move(SAC, stretched(points, factor))
+        now = next(m for m in review.measurements if m.name == "smallest area")
+        assert now.value <= min(review.row(SAC).value, small.value) + 1e-9
+    assert now.value == pytest.approx(small.value)
+    review.reset(SAC)
+    assert next(m for m in review.measurements if m.name == "smallest area") == small
+    section = next(s for s in review.result.canal_profile.sections if s.level == "L4-L5")
+    assert section.area == review.row(SAC).value
+
+
+def test_resetting_a_row_without_a_line_leaves_its_fellows(review):
+    for level in ("L3-L4", "L4-L5"):
+        key = SAC.replace("L4-L5", level)
+        review.move(key, stretched(points_of(review, key), 0.8))
+    ratios = [f"canal_{level}_compression-ratio_area-against-mid-bodies" for level in ("L3-L4", "L4-L5")]
+    other = review.row(ratios[1])
+    assert other.source == "corrected"
+    review.reset(ratios[0])
+    assert review.row(ratios[0]).source == "automatic"
+    assert review.row(ratios[1]) == other
+
+
 def test_the_smallest_section_is_doubted_where_the_mask_was_too_small_there(review):
     small = next(m for m in review.measurements if m.name == "smallest area")
     key = SAC.replace("L4-L5", small.level)

@@ -129,7 +129,8 @@ def test_overlap_transform_and_another_grid_are_refused(one_case):
             labels_of(node, result.spine.grid)
 
 
-def test_a_dragged_point_is_read_in_the_world(one_case):
+def test_a_dragged_point_is_read_where_the_volume_was_measured(one_case):
+    """A transform over the whole study moves the image too: nothing was corrected."""
     result, volume = one_case
     key = "disc_L4-L5_height_Hurxthal"
     with new_host() as host:
@@ -143,7 +144,13 @@ def test_a_dragged_point_is_read_in_the_world(one_case):
         matrix.SetElement(2, 3, 10.0)
         shift.SetMatrixTransformToParent(matrix)
         node.SetAndObserveTransformNodeID(shift.GetID())
-        assert points_of(node)[1] == pytest.approx((1.25, -2.5, 13.75))
+        assert points_of(node)[1] == pytest.approx((1.25, -2.5, 3.75))
+        show_result(host.scene, nodes, result)
+        own = next(m.geometry.points for m in result.measurements if m.key == key)
+        assert points_of(node) == pytest.approx(np.array(own[:2]), abs=1e-5)
+        world = np.zeros(3)
+        node.GetNthControlPointPositionWorld(1, world)
+        assert world == pytest.approx(np.add(own[1], (0.0, 0.0, 10.0)), abs=1e-5)
 
 
 def corrected(result, key, points):
