@@ -16,7 +16,7 @@ __all__ = ["calibrate"]
 @app.command()
 def calibrate(
     model: Annotated[str, typer.Argument(help="Shipped model, or path of a model folder.")],
-    index: Annotated[Path, typer.Argument(help="CSV of labelled volumes, as for train.")],
+    index: Annotated[Path, typer.Argument(help="CSV of labelled volumes; after training, its index_as_trained.csv.")],
     work: Annotated[
         Path, typer.Option(help="Folder for opinions and records, so that it can be interrupted and called again.")
     ] = Path("calibration-work"),

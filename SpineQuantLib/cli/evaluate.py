@@ -17,7 +17,7 @@ __all__ = ["evaluate"]
 @app.command()
 def evaluate(
     model: Annotated[str, typer.Argument(help="Shipped model, or path of a model folder.")],
-    index: Annotated[Path, typer.Argument(help="CSV of labelled volumes, as for train.")],
+    index: Annotated[Path, typer.Argument(help="CSV of labelled volumes; after training, its index_as_trained.csv.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for tables, pictures and predictions.")],
     split: Annotated[str, typer.Option(help="Which set: validation, train or all.")] = "validation",
     robustness: Annotated[

@@ -22,7 +22,7 @@ def grow(
     only: Annotated[list[str] | None, typer.Option(help="Id of a volume; may be given several times.")] = None,
     accept: Annotated[
         Path | None,
-        typer.Option(help="Propose nothing; write this index, with the proposals still in the folder as annotations."),
+        typer.Option(help="Propose nothing; write this index, which trains on the proposals still in the folder."),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
 ) -> None:

@@ -28,7 +28,7 @@ from ..models.committee import Committee, load_committee
 from ..models.store import find_model
 from ..segment.inference import embed_volume
 from ..segment.spine import name_spine
-from ..training.collect import LabelledVolume
+from ..training.collect import LabelledVolume, check_volumes
 from ..training.committee import phantom_spec
 from ..training.phantom import make_phantom
 from ..uncertainty.assess import assess
@@ -272,6 +272,7 @@ def _run(config: HarvestConfig, what: str, tasks: Iterable[tuple], progress: Pro
 def _prepare(config: HarvestConfig) -> Path:
     if not config.everything:
         raise InputError("there is no volume to examine: the index has none of split 'validation'")
+    check_volumes(config.volumes)
     folder = config.folder
     for name in _FOLDERS:
         (folder / name).mkdir(parents=True, exist_ok=True)

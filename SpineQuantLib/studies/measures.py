@@ -14,7 +14,7 @@ from matplotlib.figure import Figure as Plot
 
 from ..case.errors import InputError, OutputError
 from ..models.committee import load_committee
-from ..training.collect import LabelledVolume, read_index
+from ..training.collect import LabelledVolume, check_volumes, read_index
 from ..training.evaluation.measures import measure_references, pair_committee, pair_raters
 from ..training.evaluation.predict import PredictionStore
 from ..training.evaluation.reference import read_references
@@ -141,6 +141,7 @@ def _volumes(data: Path, output: Path) -> list[LabelledVolume]:
         raise InputError(f"the labelled volumes cannot be used: {error}") from error
     if not any(v.split == "validation" for v in volumes):
         raise InputError("the index has no volume of split 'validation': on others the committee has been trained")
+    check_volumes(v for v in volumes if v.split == "validation" or len(v.annotations) > 1)
     return volumes
 
 

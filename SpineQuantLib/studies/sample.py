@@ -8,7 +8,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..case.grid import Grid, to_reading_order
-from ..training.collect import LabelledVolume
+from ..training.collect import LabelledVolume, read_array, read_labels
 from ..training.phantom import Phantom
 from .truth import Truth, truths_of
 
@@ -80,22 +80,23 @@ def read_image(volume: LabelledVolume) -> sitk.Image:
 
 
 def read_sample(volume: LabelledVolume) -> Sample:
-    """A labelled volume from its files.
+    """A labelled volume from its files; what a committee proposed for it is no truth.
 
     Raises
     ------
+    InputError
+        If the labels cannot be used.
     ValueError
         If labels or annotations lie on another grid than the image.
     """
     image = read_image(volume)
     grid = Grid.of(image)
-    arrays = []
-    for path in (volume.labels, *volume.annotations):
-        labels = to_reading_order(sitk.ReadImage(str(path)))
-        if labels.GetSize() != image.GetSize() or not np.allclose(Grid.of(labels).matrix, grid.matrix, atol=1e-3):
+    read = [(volume.labels, *read_labels(volume)), *((path, *read_array(path)) for path in volume.annotations)]
+    for path, array, own in read:
+        if array.shape != grid.shape or not np.allclose(own.matrix, grid.matrix, atol=1e-3):
             raise ValueError(f"{volume.id}: {path.name} lies on another grid than the image")
-        arrays.append(sitk.GetArrayFromImage(labels).astype(np.uint16))
-    truths = truths_of(arrays[0], grid.spacing, arrays[1:], volume.complete, volume.sacrum)
+    labels, *drawn = (array.astype(np.uint16) for _, array, _ in read)
+    truths = truths_of(labels, grid.spacing, drawn, volume.complete, volume.sacrum)
     return Sample(
         volume.id, volume.subject, volume.contrast, "real", grid, sitk.GetArrayFromImage(image), tuple(truths)
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,9 +13,9 @@ from ..anatomy.levels import VERTEBRA_VALUES, column, level_between, vertebra_na
 from ..anatomy.structures import CLASSES_OF, Structure
 from ..case.grid import Grid
 from ..case.spine import NamedSpine
-from ..training.derive import disc_between
+from ..training.derive import disc_between, undrawn_discs
 from ..training.partial import bits
-from ..training.targets import target_of
+from ..training.targets import OPEN_VALUE, target_of
 
 __all__ = ["Truth", "truths_of"]
 
@@ -104,11 +103,11 @@ def truths_of(
     Parameters
     ----------
     labels : np.ndarray
-        Bodies or discs, or everything if ``complete``.
+        Bodies, discs or both, or everything if ``complete``.
     spacing : tuple of float
         Millimetres (k, j, i).
     annotations : sequence of np.ndarray
-        Sac and foramina.
+        Sac and foramina; what is left open is no object.
     complete : bool
         Whether ``labels`` labels all that is in view.
     sacrum : tuple of (float, float)
@@ -123,15 +122,14 @@ def truths_of(
             if bodies:
                 _add_discs(objects, labels, spacing)
             if drawn is not None:
-                objects = np.where(labels == 0, np.where(drawn > 0, drawn, objects), objects).astype(np.uint16)
+                own = (labels == 0) & (drawn > 0) & (drawn != OPEN_VALUE)
+                objects[own] = drawn[own]
         found.append(Truth(objects, target, complete, bodies))
     return found
 
 
 def _add_discs(objects: np.ndarray, labels: np.ndarray, spacing: tuple[float, float, float]) -> None:
-    """Discs between neighbouring labelled bodies, in place."""
-    order = list(VERTEBRA_VALUES)
-    names = sorted((vertebra_name(int(v)) for v in np.unique(labels[labels > 0])), key=order.index)
-    for upper, lower in itertools.pairwise(names):
-        disc, _ = disc_between(labels == VERTEBRA_VALUES[upper], labels == VERTEBRA_VALUES[lower], spacing)
-        objects[disc & (labels == 0)] = disc_value(upper)
+    """Discs between neighbouring labelled bodies, where nobody drew them, in place."""
+    for upper, lower in undrawn_discs(int(v) for v in np.unique(labels) if v):
+        disc, _ = disc_between(labels == upper, labels == lower, spacing)
+        objects[disc & (labels == 0)] = disc_value(vertebra_name(upper))

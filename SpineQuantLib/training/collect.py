@@ -9,7 +9,7 @@ is shown interleaved stacks of thin slices, these are cases as well. Pixels of a
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -17,15 +17,29 @@ import numpy as np
 import pandas as pd
 import SimpleITK as sitk
 
+from ..case.errors import InputError
 from ..case.grid import Grid, to_reading_order
 from ..images.resample import resample_like, resample_to_spacing
 from ..models.network import NetworkConfig
 from ..models.preprocess import normalise
 from ..models.slices import shown_slices
+from .label_check import problem_of
 from .phantom import PhantomSpec, make_phantom
 from .targets import target_of
 
-__all__ = ["CachedCase", "LabelledVolume", "cache_phantom", "cache_volume", "read_index", "read_split", "write_split"]
+__all__ = [
+    "CachedCase",
+    "LabelledVolume",
+    "cache_phantom",
+    "cache_volume",
+    "check_volumes",
+    "read_array",
+    "read_index",
+    "read_labels",
+    "read_split",
+    "write_split",
+    "write_volumes",
+]
 
 
 @dataclass(frozen=True)
@@ -41,7 +55,7 @@ class LabelledVolume:
     contrast : str
         Weighting, for tables.
     image, labels : Path
-        Files on one grid; ``labels`` holds bodies or discs (or everything, if ``complete``).
+        Files on one grid; ``labels`` holds bodies, discs or both (or everything, if ``complete``).
     annotations : tuple of Path
         Sac and foramina, one file a rater; trained on where all agree, open where they differ.
     split : str
@@ -52,6 +66,9 @@ class LabelledVolume:
         Outline of the S1 body on the mid-sagittal slice as (i, j) pixels in reading order, where ``labels`` lacks it.
     source : str
         Data set that it comes from, for tables.
+    grown : tuple of Path
+        Sac and foramina that a committee proposed and a person accepted. They are trained on like ``annotations``;
+        no committee is scored against them.
     """
 
     id: str
@@ -64,6 +81,12 @@ class LabelledVolume:
     complete: bool = False
     sacrum: tuple[tuple[float, float], ...] = ()
     source: str = ""
+    grown: tuple[Path, ...] = ()
+
+    @property
+    def taught(self) -> tuple[Path, ...]:
+        """Every file of sac and foramina that training uses."""
+        return (*self.annotations, *self.grown)
 
 
 @dataclass(frozen=True)
@@ -82,9 +105,9 @@ class CachedCase:
 def read_index(path: Path) -> list[LabelledVolume]:
     """Index of labelled volumes.
 
-    The CSV has the columns ``id, subject, contrast, image, labels, annotations, split, complete, sacrum, source``;
-    paths are relative to it, several annotations are separated by a semicolon, ``sacrum`` is ``i,j i,j i,j i,j``.
-    Those after ``labels`` may be left out, except ``split``.
+    The CSV has the columns ``id, subject, contrast, image, labels, annotations, grown, split, complete, sacrum,
+    source``; paths are relative to it, several annotations are separated by a semicolon, ``sacrum`` is
+    ``i,j i,j i,j i,j``. Those after ``labels`` may be left out, except ``split``.
 
     Raises
     ------
@@ -102,9 +125,11 @@ def read_index(path: Path) -> list[LabelledVolume]:
         raise ValueError(f"{path.name}: subjects stand in both sets: {', '.join(both[both > 1].index)}")
     out = []
     for row in table.to_dict("records"):
-        files = [row["image"], row["labels"], *filter(None, row.get("annotations", "").split(";"))]
-        paths = [path.parent / f for f in files]
-        absent = [str(p) for p in paths if not p.exists()]
+        image, labels = path.parent / row["image"], path.parent / row["labels"]
+        drawn, grown = (
+            tuple(path.parent / f for f in row.get(column, "").split(";") if f) for column in ("annotations", "grown")
+        )
+        absent = [str(p) for p in (image, labels, *drawn, *grown) if not p.exists()]
         if absent:
             raise ValueError(f"{path.name}, {row['id']}: not found: {', '.join(absent)}")
         complete = row.get("complete", "").lower() in ("1", "true", "yes")
@@ -113,25 +138,80 @@ def read_index(path: Path) -> list[LabelledVolume]:
                 row["id"],
                 row["subject"],
                 row["contrast"],
-                paths[0],
-                paths[1],
-                tuple(paths[2:]),
+                image,
+                labels,
+                drawn,
                 row["split"],
                 complete,
                 tuple(tuple(map(float, c.split(","))) for c in row.get("sacrum", "").split()),
                 row.get("source", ""),
+                grown,
             )
         )
     return out
+
+
+def write_volumes(volumes: Iterable[LabelledVolume], path: Path) -> None:
+    """Write an index that :func:`read_index` reads, with absolute paths."""
+
+    def listed(files: Iterable[Path]) -> str:
+        return ";".join(str(f.absolute()) for f in files)
+
+    rows = [
+        {
+            "id": v.id,
+            "subject": v.subject,
+            "contrast": v.contrast,
+            "image": listed([v.image]),
+            "labels": listed([v.labels]),
+            "annotations": listed(v.annotations),
+            "grown": listed(v.grown),
+            "split": v.split,
+            "complete": "true" if v.complete else "",
+            "sacrum": " ".join(f"{i},{j}" for i, j in v.sacrum),
+            "source": v.source,
+        }
+        for v in volumes
+    ]
+    part = path.with_name(f"{path.name}.part")
+    pd.DataFrame(rows).to_csv(part, index=False)
+    part.replace(path)
 
 
 _ALIKE = 0.05
 """Relative difference up to which a spacing is taken as it is: augmentation changes it by more."""
 
 
-def _array(path: Path) -> tuple[np.ndarray, Grid]:
+def read_array(path: Path) -> tuple[np.ndarray, Grid]:
+    """Voxels of a file in reading order, and their grid."""
     image = to_reading_order(sitk.ReadImage(str(path)))
     return sitk.GetArrayFromImage(image), Grid.of(image)
+
+
+def read_labels(volume: LabelledVolume) -> tuple[np.ndarray, Grid]:
+    """Labels of a volume in reading order, and their grid.
+
+    Raises
+    ------
+    InputError
+        If they are not what training and evaluation can use; the message says what to do.
+    """
+    labels, grid = read_array(volume.labels)
+    if problem := problem_of(labels, complete=volume.complete, annotated=bool(volume.taught)):
+        raise InputError(f"{volume.id}: the labels {volume.labels} cannot be used: {problem}")
+    return labels, grid
+
+
+def check_volumes(volumes: Iterable[LabelledVolume]) -> None:
+    """Refuse labels that cannot be used before anything that takes long begins.
+
+    Raises
+    ------
+    InputError
+        As :func:`read_labels`.
+    """
+    for volume in volumes:
+        read_labels(volume)
 
 
 def _views(
@@ -186,14 +266,16 @@ def cache_volume(volume: LabelledVolume, folder: Path, config: NetworkConfig) ->
 
     Raises
     ------
+    InputError
+        If the labels cannot be used.
     ValueError
         If image and labels lie on different grids.
     """
-    image, grid = _array(volume.image)
-    labels, label_grid = _array(volume.labels)
+    image, grid = read_array(volume.image)
+    labels, label_grid = read_labels(volume)
     if labels.shape != image.shape or not np.allclose(grid.matrix, label_grid.matrix, atol=1e-3):
         raise ValueError(f"{volume.id}: image and labels lie on different grids")
-    drawn = [_array(path)[0] for path in volume.annotations] or [None]
+    drawn = [read_array(path)[0] for path in volume.taught] or [None]
     targets = [target_of(labels, grid.spacing, one, volume.complete, volume.sacrum) for one in drawn]
     # What raters agree about is certain; where they differ, each one's answer stays possible.
     target = np.bitwise_or.reduce(targets)
@@ -232,8 +314,10 @@ def _store(folder: Path, case: CachedCase, image: np.ndarray, target: np.ndarray
 
 
 def write_split(cases: list[CachedCase], folder: Path) -> None:
-    """List the cached cases in ``cases.json``."""
-    (folder / "cases.json").write_text(json.dumps([asdict(c) for c in cases], indent=1), encoding="utf-8")
+    """List the cached cases in ``cases.json``, aside and then in place: where it is, the cache is complete."""
+    part = folder / "cases.json.part"
+    part.write_text(json.dumps([asdict(c) for c in cases], indent=1), encoding="utf-8")
+    part.replace(folder / "cases.json")
 
 
 def read_split(folder: Path, split: str) -> list[CachedCase]:

@@ -13,7 +13,17 @@ import numpy as np
 
 from ..case.errors import InputError
 from ..models.network import NetworkConfig
-from .collect import CachedCase, LabelledVolume, cache_phantom, cache_volume, read_index, write_split
+from .collect import (
+    CachedCase,
+    LabelledVolume,
+    cache_phantom,
+    cache_volume,
+    check_volumes,
+    read_index,
+    write_split,
+    write_volumes,
+)
+from .digest import digest_of
 from .evaluation.run import evaluate_model
 from .loop import train_member
 from .pack import pack_committee
@@ -37,7 +47,7 @@ class CommitteeConfig:
     index : Path
         CSV of labelled volumes, see :func:`~SpineQuantLib.training.collect.read_index`.
     output : Path
-        Folder for cache, checkpoints and, at the end, ``model``.
+        Folder for cache, checkpoints, ``index_as_trained.csv`` and, at the end, ``model``.
     name, version : str
         Of the model.
     seeds : tuple of int
@@ -133,6 +143,7 @@ def phantom_spec(number: int, network: NetworkConfig) -> PhantomSpec:
 
 
 _GRID_FILE = "grid.json"
+_INDEX_FILE = "index_as_trained.csv"
 
 
 def _fill_cache(config: CommitteeConfig, network: NetworkConfig, volumes: Sequence[LabelledVolume]) -> None:
@@ -141,21 +152,19 @@ def _fill_cache(config: CommitteeConfig, network: NetworkConfig, volumes: Sequen
     Raises
     ------
     InputError
-        If the cache was filled for another grid, or with other contrasts kept unseen.
+        If the cache was filled for another grid, with other contrasts kept unseen or from other volumes, or the labels
+        of a volume cannot be used.
     """
     folder = config.output / "cache"
-    grid = {k: v for k, v in network.to_dict().items() if k in ("spacing", "keep_slices", "stacks", "window")}
-    text = json.dumps(grid | ({"unseen": config.unseen} if config.unseen else {}))
+    made_for = {k: v for k, v in network.to_dict().items() if k in ("spacing", "keep_slices", "stacks", "window")}
+    made_for |= {"unseen": config.unseen} if config.unseen else {}
+    made_for["digest"] = digest_of(volumes, config.phantoms)
     if (folder / "cases.json").exists():
-        made = folder / _GRID_FILE
-        if made.exists() and made.read_text(encoding="utf-8") != text:
-            raise InputError(
-                f"{folder} was filled for networks of another grid, or with other contrasts kept unseen; "
-                "choose another output folder"
-            )
+        _check_cache(folder, made_for)
         return
+    check_volumes(volumes)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / _GRID_FILE).write_text(text, encoding="utf-8")
+    (folder / _GRID_FILE).write_text(json.dumps(made_for), encoding="utf-8")
     cases: list[CachedCase] = []
     for volume in volumes:
         cases += cache_volume(volume, folder, network)
@@ -163,6 +172,30 @@ def _fill_cache(config: CommitteeConfig, network: NetworkConfig, volumes: Sequen
         cases.append(cache_phantom(phantom_spec(number, network), folder, network))
         log.info("phantom %d of %d", number + 1, config.phantoms)
     write_split(cases, folder)
+
+
+def _check_cache(folder: Path, made_for: dict[str, object]) -> None:
+    """Refuse a cache that was filled for other networks or from something else."""
+    path = folder / _GRID_FILE
+    found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    wanted = json.loads(json.dumps(made_for))
+    digest, wanted_digest = found.pop("digest", None), wanted.pop("digest")
+    if found and found != wanted:
+        raise InputError(
+            f"{folder} was filled for networks of another grid, or with other contrasts kept unseen; "
+            "choose another output folder"
+        )
+    if digest is None:
+        raise InputError(
+            f"{folder} was filled by an earlier version, which did not note from which files: whether they have "
+            "changed since cannot be told; choose another output folder, or, if they have not, delete this one (it is "
+            "filled again, and members go on from their checkpoints)"
+        )
+    if digest != wanted_digest:
+        raise InputError(
+            f"the index or its files have changed since {folder} was filled; choose another output folder, or delete "
+            f"{folder} and {folder.parent / 'checkpoints'}, whose members were trained on what was there before"
+        )
 
 
 def train_committee(config: CommitteeConfig, data: Path | None = None, device: str | None = None) -> Path:
@@ -188,14 +221,15 @@ def train_committee(config: CommitteeConfig, data: Path | None = None, device: s
     Raises
     ------
     InputError
-        If the index cannot be used, there is nothing to train on, or the folder of results holds a cache or checkpoints
-        of another kind of network.
+        If the index cannot be used, there is nothing to train on, or the folder of results holds a cache of other
+        volumes, or a cache or checkpoints of another kind of network.
     """
     with join_team(device) as team:
         volumes = _volumes(config, data) if team.leads else []
         members = [config.member_config(seed) for seed in config.seeds]
         if team.leads:
             _fill_cache(config, members[0].network, volumes)
+            _keep_index(config, volumes)
         team.wait()
         try:
             checkpoints = [train_member(member, device, team) for member in members]
@@ -221,6 +255,13 @@ def _volumes(config: CommitteeConfig, data: Path | None) -> list[LabelledVolume]
         raise InputError(f"{config.index} has no volume of the contrast that shall stay unseen: {', '.join(unknown)}")
     kept = {v.subject for v in volumes if v.contrast in config.unseen}
     return [dataclasses.replace(v, split="validation") if v.subject in kept else v for v in volumes]
+
+
+def _keep_index(config: CommitteeConfig, volumes: Sequence[LabelledVolume]) -> None:
+    """Write the index as it is trained on: whoever scores the committee must know whom it has seen."""
+    path = config.output / _INDEX_FILE
+    write_volumes(volumes, path)
+    log.info("%s lists the volumes as they are trained on; evaluate and calibrate with it", path)
 
 
 def _finish(

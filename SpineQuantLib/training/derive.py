@@ -2,11 +2,33 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterable
+
 import numpy as np
 from scipy import ndimage
 from skimage.morphology import convex_hull_image
 
-__all__ = ["disc_between", "gap_between"]
+from ..anatomy.levels import VERTEBRA_VALUES
+
+__all__ = ["column_order", "disc_between", "gap_between", "undrawn_discs"]
+
+
+def column_order(values: Iterable[int]) -> list[int]:
+    """Label values of bodies and discs from the top down; a disc lies below the body that it is named after."""
+    order = list(VERTEBRA_VALUES.values())
+    return sorted(values, key=lambda v: (order.index(v % 100), v))
+
+
+def undrawn_discs(values: Iterable[int]) -> list[tuple[int, int]]:
+    """Pairs of label values of neighbouring bodies between which no disc is drawn, top down.
+
+    Parameters
+    ----------
+    values : iterable of int
+        Of all bodies and discs that are drawn.
+    """
+    return [(upper, lower) for upper, lower in itertools.pairwise(column_order(values)) if max(upper, lower) < 100]
 
 
 def _both(upper: np.ndarray, lower: np.ndarray, pixels: int = 20) -> bool:

@@ -177,7 +177,7 @@ def propose_all(
     OutputError
         If the files cannot be written.
     """
-    open_volumes = [v for v in volumes if v.split == "train" and not v.complete and not v.annotations]
+    open_volumes = [v for v in volumes if v.split == "train" and not v.complete and not v.taught]
     unknown = sorted(set(only or ()) - {v.id for v in open_volumes})
     if unknown:
         raise InputError(f"not among the training volumes without annotations: {', '.join(unknown)}")
@@ -200,7 +200,7 @@ def propose_all(
 
 
 def accept_proposals(index: Path, folder: Path, accepted: Path) -> list[str]:
-    """Write an index in which the proposals that are still in a folder count as annotations.
+    """Write an index in which the proposals that are still in a folder are trained on, in the column ``grown``.
 
     Parameters
     ----------
@@ -222,19 +222,22 @@ def accept_proposals(index: Path, folder: Path, accepted: Path) -> list[str]:
         If the folder holds no proposal for a volume of the index.
     """
     table = pd.read_csv(index, dtype=str, keep_default_na=False)
-    if "annotations" not in table:
-        table["annotations"] = ""
+    for column in ("annotations", "grown"):
+        if column not in table:
+            table[column] = ""
     here = accepted.resolve().parent
     for column in ("image", "labels"):
         table[column] = [_moved(index, path, here) for path in table[column]]
-    table["annotations"] = [
-        ";".join(_moved(index, path, here) for path in cell.split(";") if path) for cell in table["annotations"]
-    ]
+    for column in ("annotations", "grown"):
+        table[column] = [
+            ";".join(_moved(index, path, here) for path in cell.split(";") if path) for cell in table[column]
+        ]
     found = []
     for row, name in zip(table.index, table["id"], strict=True):
         proposal = folder / f"{name}.nii.gz"
-        if proposal.exists() and not table.at[row, "annotations"] and table.at[row, "split"] == "train":
-            table.at[row, "annotations"] = os.path.relpath(proposal.resolve(), here)
+        taught = table.at[row, "annotations"] or table.at[row, "grown"]
+        if proposal.exists() and not taught and table.at[row, "split"] == "train":
+            table.at[row, "grown"] = os.path.relpath(proposal.resolve(), here)
             found.append(str(name))
     if not found:
         raise InputError(f"{folder} holds no proposal for a volume of {index.name}")

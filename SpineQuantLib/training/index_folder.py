@@ -14,6 +14,7 @@ import SimpleITK as sitk
 
 from ..case.errors import InputError, OutputError
 from ..images.contrast import recognise_contrast
+from .label_check import problem_of
 
 __all__ = ["FolderRules", "index_folder"]
 
@@ -73,7 +74,8 @@ def index_folder(folder: Path, output: Path, rules: FolderRules | None = None) -
     Raises
     ------
     InputError
-        If there are no pairs, an image has no labels, a name does not tell the person, or grids differ.
+        If there are no pairs, an image has no labels, a name does not tell the person, grids differ, or labels hold
+        what they may not.
     OutputError
         If the index cannot be written.
     """
@@ -91,6 +93,7 @@ def index_folder(folder: Path, output: Path, rules: FolderRules | None = None) -
     for name, image in images.items():
         drawn = [r[name] for r in raters if name in r]
         _check_grids([image, labels[name], *drawn])
+        _check_labels(labels[name], rules.complete, bool(drawn))
         rows.append(
             {
                 "id": name,
@@ -158,6 +161,12 @@ def _check_grids(paths: list[Path]) -> None:
         near = all(abs(a - b) < 1e-3 for x, y in zip(grid, grids[0], strict=True) for a, b in zip(x, y, strict=True))
         if not near:
             raise InputError(f"{path} does not lie on the grid of {paths[0].name}; resample it onto the image")
+
+
+def _check_labels(path: Path, complete: bool, annotated: bool) -> None:
+    values = sitk.GetArrayFromImage(sitk.ReadImage(str(path)))
+    if problem := problem_of(values, complete=complete, annotated=annotated):
+        raise InputError(f"the labels {path} cannot be used: {problem}")
 
 
 def _relative(path: Path, output: Path) -> str:

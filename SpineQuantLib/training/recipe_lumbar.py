@@ -36,7 +36,7 @@ def write_index(data: Path, path: Path, grown: Path | None = None) -> pd.DataFra
     path : Path
         CSV to write; see :func:`SpineQuantLib.training.collect.read_index`.
     grown : Path, optional
-        Folder of proposals; those of :data:`GROWN` count as annotations.
+        Folder of proposals; those of :data:`GROWN` are trained on, but no committee is scored against them.
 
     Returns
     -------
@@ -53,8 +53,7 @@ def write_index(data: Path, path: Path, grown: Path | None = None) -> pd.DataFra
     rows = []
     for row in table.to_dict("records"):
         drawn = [data / "rater-annotations" / r / f"{row['id']}.nii.gz" for r in _RATERS]
-        if grown is not None and row["id"] in GROWN:
-            drawn.append(grown / f"{row['id']}.nii.gz")
+        proposed = [grown / f"{row['id']}.nii.gz"] if grown is not None and row["id"] in GROWN else []
         rows.append(
             {
                 "id": row["id"],
@@ -63,6 +62,7 @@ def write_index(data: Path, path: Path, grown: Path | None = None) -> pd.DataFra
                 "image": str((source / "images" / f"{row['id']}.nii.gz").resolve()),
                 "labels": str((source / "labels" / f"{row['id']}.nii.gz").resolve()),
                 "annotations": ";".join(str(p.resolve()) for p in drawn if p.exists()),
+                "grown": ";".join(str(p.resolve()) for p in proposed if p.exists()),
                 "split": "validation" if row["subject"] in VALIDATION else "train",
                 "complete": "",
                 "sacrum": " ".join(f"{i},{j}" for i, j in CORNERS.get(row["id"], ())),

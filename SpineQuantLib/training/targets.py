@@ -9,10 +9,11 @@ from scipy import ndimage
 from skimage.draw import polygon2mask
 
 from ..anatomy.labels import CANAL_VALUE, describe
-from ..anatomy.levels import SACRUM_VALUE, VERTEBRA_VALUES
+from ..anatomy.levels import SACRUM_VALUE, VERTEBRA_VALUES, column_with, vertebra_name
 from ..anatomy.structures import NetworkClass, Side, Structure
 from .corridor import Corridor
-from .derive import disc_between
+from .derive import column_order, disc_between, undrawn_discs
+from .label_check import problem_of
 from .partial import bit, bits, forbid, from_classes, permit, set_class
 
 __all__ = ["OPEN_VALUE", "network_classes", "target_of"]
@@ -45,11 +46,6 @@ def _centres(labels: np.ndarray, values: list[int]) -> np.ndarray:
     return np.array([np.argwhere(labels == v).mean(axis=0) for v in values])
 
 
-def _column_order(values: list[int]) -> list[int]:
-    order = list(VERTEBRA_VALUES.values())
-    return sorted(values, key=lambda v: order.index(v if v < 100 else v - 100))
-
-
 def target_of(
     labels: np.ndarray,
     spacing: tuple[float, float, float],
@@ -62,8 +58,8 @@ def target_of(
     Parameters
     ----------
     labels : np.ndarray
-        Integer (nk, nj, ni) in reading order: vertebral bodies (and S1) or discs, labelled without gaps from a top
-        level to a bottom level.
+        Integer (nk, nj, ni) in reading order: vertebral bodies (and S1), discs, or both, labelled without gaps from a
+        top level to a bottom level.
     spacing : tuple of float
         Millimetres (k, j, i).
     annotation : np.ndarray, optional
@@ -78,10 +74,17 @@ def target_of(
     -------
     np.ndarray
         uint8 (nk, nj, ni), see :mod:`~SpineQuantLib.training.partial`.
+
+    Raises
+    ------
+    ValueError
+        If ``labels`` hold what they may not, or less than two objects.
     """
+    if problem := problem_of(labels, complete=complete, annotated=annotation is not None):
+        raise ValueError(problem)
     if complete:
         return from_classes(network_classes(labels))
-    values = _column_order([int(v) for v in np.unique(labels) if v > 0])
+    values = column_order(int(v) for v in np.unique(labels) if v > 0)
     centres = _centres(labels, values)
     corridor = Corridor.through(centres, labels.shape, spacing)
     target = np.full(labels.shape, bit(B.BACKGROUND), np.uint8)
@@ -97,8 +100,10 @@ def target_of(
     beyond = above | (rows < corridor.top) | below
     permit(target, np.broadcast_to(near & beyond, target.shape), B.DISC, B.CANAL, B.FORAMEN)
     permit(target, np.broadcast_to(near & above, target.shape), B.BODY)
-    permit(target, np.broadcast_to(near & below, target.shape), *_below(values[-1]))
-    if values[0] < 100:
+    bodies = min(values) < 100
+    permit(target, np.broadcast_to(near & below, target.shape), *_below(values[-1] % 100 if bodies else values[-1]))
+    if bodies:
+        _open_undrawn(target, labels, values, corridor)
         _mark_bodies(target, labels, values, spacing)
     else:
         _mark_discs(target, labels, values, corridor)
@@ -126,19 +131,60 @@ def _upper_end(labels: np.ndarray, topmost: int, corridor: Corridor, row_mm: flo
 def _mark_bodies(
     target: np.ndarray, labels: np.ndarray, values: list[int], spacing: tuple[float, float, float]
 ) -> None:
-    """Bodies, S1 where it is labelled, and the discs between."""
-    for upper, lower in itertools.pairwise(values):
+    """Bodies, S1 where it is labelled, and the discs between: drawn, or what follows from the gap."""
+    for upper, lower in undrawn_discs(values):
         disc, doubtful = disc_between(labels == upper, labels == lower, spacing)
         set_class(target, disc, B.DISC)
         permit(target, doubtful, B.DISC, B.BACKGROUND)
-    if values[-1] == SACRUM_VALUE:
+    if SACRUM_VALUE in values:
         # Below a labelled S1 there is neither disc nor vertebra that a reader would count.
         forbid(target, np.ones(target.shape, bool), B.SACRUM)
         bottom = np.argwhere(labels == SACRUM_VALUE)[:, 1].mean()
         rows = np.broadcast_to(np.arange(target.shape[1])[None, :, None] > bottom, target.shape)
         forbid(target, rows, B.DISC)
     for value in values:
-        set_class(target, labels == value, B.SACRUM if value == SACRUM_VALUE else B.BODY)
+        kind = B.DISC if value >= 100 else B.SACRUM if value == SACRUM_VALUE else B.BODY
+        set_class(target, labels == value, kind)
+
+
+def _open_undrawn(target: np.ndarray, labels: np.ndarray, values: list[int], corridor: Corridor) -> None:
+    """Bodies, and discs beside them, that are there but not drawn, where both were labelled but not all of either."""
+    rows = np.arange(labels.shape[1])[None, :, None]
+    near = (np.abs(corridor.behind) < 35) & (corridor.beside < 40)
+
+    def reopen(first: int, last: int, *classes: NetworkClass) -> None:
+        permit(target, near & (rows >= first) & (rows <= last), *classes)
+
+    for upper, lower in itertools.pairwise(values):
+        if missing := _undrawn(upper, lower):
+            reopen(_rows_of(labels, upper)[0], _rows_of(labels, lower)[-1], *missing)
+    # A tilted body reaches past the near end of the disc beside it.
+    if values[0] >= 100:
+        reopen(0, _rows_of(labels, values[0])[-1], B.BODY)
+    if values[-1] >= 100:
+        reopen(_rows_of(labels, values[-1])[0], labels.shape[1], *_below(values[-1] - 100))
+
+
+def _rows_of(labels: np.ndarray, value: int) -> np.ndarray:
+    return np.flatnonzero((labels == value).any(axis=(0, 2)))
+
+
+def _undrawn(upper: int, lower: int) -> tuple[NetworkClass, ...]:
+    """What lies undrawn between two labelled objects, one of which is a disc."""
+    if lower < 100 and (upper < 100 or _adjoin(upper - 100, lower)):
+        return ()
+    if upper >= 100 and lower >= 100:
+        return (B.BODY,)
+    return () if lower - 100 == upper else (B.BODY, B.DISC)
+
+
+def _adjoin(upper: int, lower: int) -> bool:
+    """Whether one vertebra may lie just above another."""
+    try:
+        column_with(vertebra_name(upper), vertebra_name(lower))
+    except ValueError:
+        return False
+    return True
 
 
 def _mark_discs(target: np.ndarray, labels: np.ndarray, values: list[int], corridor: Corridor) -> None:

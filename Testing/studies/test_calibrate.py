@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
+import SimpleITK as sitk
 from typer.testing import CliRunner
 
-from SpineQuantLib.anatomy.structures import Structure
+from SpineQuantLib.anatomy.labels import foramen_value
+from SpineQuantLib.anatomy.structures import Side, Structure
 from SpineQuantLib.case.errors import InputError
 from SpineQuantLib.cli.app import app
 from SpineQuantLib.cli.main import version  # noqa: F401 - registers the commands
@@ -19,7 +23,9 @@ from SpineQuantLib.studies.coverage import fit_rules, row_table, study_coverage
 from SpineQuantLib.studies.examine import CaseRecord, RowRecord
 from SpineQuantLib.studies.failure import failure_config, study_failure
 from SpineQuantLib.studies.flags import choose_scores, fit_thresholds, object_table, study_flags
+from SpineQuantLib.studies.harvest import harvest
 from SpineQuantLib.studies.matching import ObjectRecord
+from SpineQuantLib.training.targets import OPEN_VALUE
 from SpineQuantLib.uncertainty.calibration import read_calibration
 from SpineQuantLib.uncertainty.thresholds import SCORES, confidence_of
 
@@ -105,6 +111,47 @@ def test_no_time_skips_degradations_and_says_so(calibrated, box_index, tmp_path)
     config = failure_config(str(model), box_index, tmp_path / "work", each=1, phantoms=0, jobs=0, minutes=0.0)
     study_failure(config, tmp_path)
     assert "further degradations were left out" in (tmp_path / "failure.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def rated_index(box_index, tmp_path) -> Path:
+    """The same volumes, but one was drawn by a rater who left a foramen open, and for one a committee proposed."""
+    table = pd.read_csv(box_index, dtype=str, keep_default_na=False).set_index("id", drop=False)
+    for column in ("image", "labels"):
+        table[column] = [str(box_index.parent / name) for name in table[column]]
+    table["grown"] = ""
+    for name, column in (("v3", "annotations"), ("v4", "grown")):
+        labels = sitk.ReadImage(table.at[name, "labels"])
+        array = sitk.GetArrayFromImage(labels)
+        drawn = np.where((array > 60) & ((array < 100) | (array > 150)), array, 0)
+        drawn[drawn == foramen_value("L3", Side.LEFT)] = OPEN_VALUE
+        for what, kept in (("labels", np.where(array < 60, array, 0)), (column, drawn)):
+            image = sitk.GetImageFromArray(kept)
+            image.CopyInformation(labels)
+            table.at[name, what] = str(tmp_path / f"{name}_{what}.nii.gz")
+            sitk.WriteImage(image, table.at[name, what])
+        table.at[name, "complete"] = ""
+    path = tmp_path / "rated.csv"
+    table.to_csv(path, index=False)
+    return path
+
+
+def test_what_a_rater_left_open_and_what_a_committee_proposed_is_no_truth(rated_index, brightness_committee, tmp_path):
+    config = failure_config("lumbar-committee", rated_index, tmp_path / "work", each=0, phantoms=0, jobs=0)
+    found = harvest(replace(config, volumes=config.volumes[:2], training=()))
+    objects = {r.id: {(o.structure, o.level, o.side) for o in r.objects} for r in found.records}
+    assert ("foramen", "L3-L4", "right") in objects["v3"]
+    assert ("foramen", "L3-L4", "left") not in objects["v3"]
+    assert {structure for structure, _, _ in objects["v4"]} == {"vertebra", "disc"}
+
+
+def test_labels_that_mix_structures_are_one_clear_error(rated_index, tmp_path):
+    table = pd.read_csv(rated_index, dtype=str, keep_default_na=False)
+    table.loc[table["id"] == "v5", "complete"] = ""
+    table.to_csv(rated_index, index=False)
+    config = failure_config("lumbar-committee", rated_index, tmp_path / "work", phantoms=0, jobs=0)
+    with pytest.raises(InputError, match=r"v5: the labels .* cannot be used: .*61 \(Dural sac\)"):
+        study_failure(config, tmp_path / "out")
 
 
 def test_bad_input_is_one_clear_error(box_index, tmp_path):

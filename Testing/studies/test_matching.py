@@ -8,11 +8,12 @@ from box_committee import NAMES, SHAPE, SPACING, ask_brightness, box_spine, brig
 
 from SpineQuantLib.anatomy.labels import disc_value, foramen_value
 from SpineQuantLib.anatomy.levels import vertebra_value
-from SpineQuantLib.anatomy.structures import Side
+from SpineQuantLib.anatomy.structures import Side, Structure
 from SpineQuantLib.case.grid import Grid
 from SpineQuantLib.case.spine import NamedSpine, Naming
 from SpineQuantLib.studies.matching import judge_objects, name_map
 from SpineQuantLib.studies.truth import truths_of
+from SpineQuantLib.training.targets import OPEN_VALUE
 from SpineQuantLib.uncertainty.assess import assess
 from SpineQuantLib.uncertainty.territory import sac_territories
 
@@ -98,6 +99,33 @@ def test_two_raters_count_half_each():
     second[(second == foramen_value("L3", Side.LEFT)) & upper] = 0
     record = judged(box_spine(), bodies, complete=False, annotations=(first, second))["foramen", "L3-L4", "left"]
     assert record.dice == pytest.approx((1 + 0.8) / 2)
+
+
+def test_what_a_rater_left_open_is_no_object():
+    true = box_spine()
+    bodies = np.where(true <= 26, true, 0).astype(np.uint16)
+    drawn = np.where((true > 60) & ((true < 100) | (true > 150)), true, 0).astype(np.uint16)
+    drawn[drawn == foramen_value("L3", Side.LEFT)] = OPEN_VALUE
+    (truth,) = truths_of(bodies, SPACING, (drawn,), False, ())
+    assert not (truth.labels == OPEN_VALUE).any()
+    assert not truth.known(Structure.FORAMEN)[true == foramen_value("L3", Side.LEFT)].any()
+    records = judged(box_spine(), bodies, complete=False, annotations=(drawn,))
+    assert ("foramen", "L3-L4", "left") not in records
+    assert records["foramen", "L3-L4", "right"].dice == 1.0
+
+
+def test_discs_drawn_beside_bodies_are_the_truth_about_them():
+    true = box_spine()
+    labels = np.where((true <= 26) | ((true > 100) & (true < 150)), true, 0).astype(np.uint16)
+    (truth,) = truths_of(labels, SPACING, (), False, ())
+    np.testing.assert_array_equal(truth.labels, labels)
+    assert truth.known(Structure.DISC)[labels > 0].all()
+    labels[labels == disc_value("L2")] = 0
+    (partly,) = truths_of(labels, SPACING, (), False, ())
+    derived = partly.labels == disc_value("L2")
+    assert derived.any()
+    assert (true[derived] == disc_value("L2")).all()
+    np.testing.assert_array_equal(partly.labels[~derived], labels[~derived])
 
 
 def test_nothing_is_missed_that_the_edge_of_the_view_cuts():

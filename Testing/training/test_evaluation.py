@@ -11,8 +11,9 @@ import pandas as pd
 import pytest
 import SimpleITK as sitk
 
-from SpineQuantLib.anatomy.labels import CANAL_VALUE, foramen_value
+from SpineQuantLib.anatomy.labels import CANAL_VALUE, disc_value, foramen_value
 from SpineQuantLib.anatomy.structures import Side
+from SpineQuantLib.case.errors import InputError
 from SpineQuantLib.case.grid import Grid, to_reading_order
 from SpineQuantLib.case.spine import NamedSpine, Naming
 from SpineQuantLib.training.collect import LabelledVolume
@@ -22,7 +23,7 @@ from SpineQuantLib.training.evaluation.metrics import overlap
 from SpineQuantLib.training.evaluation.predict import Prediction
 from SpineQuantLib.training.evaluation.reference import BETWEEN_BODIES, DRAWN, read_references, reference_spine
 from SpineQuantLib.training.evaluation.robustness import CONDITIONS, UNCHANGED, Change, degrade
-from SpineQuantLib.training.evaluation.run import Evaluation
+from SpineQuantLib.training.evaluation.run import Evaluation, evaluate_model
 from SpineQuantLib.training.evaluation.score import MaskScore, score_masks, score_names, score_raters
 from SpineQuantLib.training.evaluation.tables import (
     consensus_table,
@@ -84,6 +85,55 @@ def test_the_truth_scores_one(phantom: Phantom, volume: LabelledVolume) -> None:
     table = mask_table(score_frame(scores))
     body = table[(table["structure"] == "body") & (table["level"] == "L3")].iloc[0]
     assert (body["dice"], body["found"], body["drawn"]) == (1.0, 1, 1)
+
+
+@pytest.fixture(scope="module")
+def with_discs(phantom: Phantom, volume: LabelledVolume) -> LabelledVolume:
+    """The same volume with all discs but L2-L3 drawn beside the bodies."""
+    labels = sitk.GetArrayFromImage(to_reading_order(phantom.labels))
+    drawn = (labels <= 26) | ((labels > 100) & (labels < 130) & (labels != disc_value("L2")))
+    path = volume.labels.with_name("with_discs.nii.gz")
+    kept = np.where(drawn & (labels >= 19), labels, 0).astype(np.uint16)
+    sitk.WriteImage(phantom.grid.image(kept), str(path))
+    return dataclasses.replace(volume, labels=path)
+
+
+def test_drawn_discs_are_judged_by_their_own_border(phantom: Phantom, with_discs: LabelledVolume) -> None:
+    references = read_references(with_discs)
+    assert references[0].derived == {disc_value("L2")}
+    scores = [s for s in score_masks(with_discs, predicted(phantom.spine()), references) if s.structure == "disc"]
+    for score in (s for s in scores if s.level not in ("", "L2-L3")):
+        assert (score.dice, score.nsd, score.hd95, score.reference) == (1.0, 1.0, 0.0, DRAWN)
+    (gap,) = (s for s in scores if s.level == "L2-L3")
+    assert (gap.nsd, gap.hd95, gap.reference) == (None, None, BETWEEN_BODIES)
+    rows = measure_references(references)["labels"]
+    depths = {row.level for row, basis in rows.values() if row.structure == "disc" and row.name == "depth"}
+    assert {"L1-L2", "L3-L4", "L4-L5"} <= depths
+    assert "L2-L3" not in depths, "the gap between bodies tells no depth"
+    bases = {row.level: basis for row, basis in rows.values() if row.structure == "disc" and row.name == "height"}
+    assert bases["L2-L3"] == BETWEEN_BODIES
+    assert bases["L3-L4"] == DRAWN
+
+
+def test_labels_that_hold_the_sac_are_told_before_anything_is_predicted(
+    phantom: Phantom, volume: LabelledVolume, tmp_path: Path
+) -> None:
+    path = tmp_path / "everything.nii.gz"
+    sitk.WriteImage(phantom.labels, str(path))
+    mixed = dataclasses.replace(volume, id="m", labels=path)
+    with pytest.raises(InputError, match=r"m: the labels .*everything\.nii\.gz cannot be used: .*mark the volume"):
+        read_references(mixed)
+    with pytest.raises(InputError, match="cannot be used"):
+        evaluate_model("there-is-no-such-model", [volume, mixed], tmp_path / "out")
+    with pytest.raises(InputError, match="annotations would be ignored"):
+        read_references(dataclasses.replace(mixed, complete=True))
+
+
+def test_nobody_is_scored_against_what_a_committee_proposed(volume: LabelledVolume) -> None:
+    """Somebody whose proposals were accepted lands in the validation set: bodies and discs count, the rest does not."""
+    accepted = dataclasses.replace(volume, annotations=(), grown=volume.annotations[:1])
+    (only,) = read_references(accepted)
+    assert only.rater == "labels"
 
 
 def test_what_was_not_drawn_is_neither_rewarded_nor_punished(phantom: Phantom, volume: LabelledVolume) -> None:

@@ -19,6 +19,7 @@ from SpineQuantLib.training.collect import LabelledVolume, read_index
 from SpineQuantLib.training.grow import accept_proposals, grow_annotation, propose_all
 from SpineQuantLib.training.partial import bit, bits
 from SpineQuantLib.training.phantom import PhantomSpec, make_phantom
+from SpineQuantLib.training.recipe_lumbar import write_index
 from SpineQuantLib.training.targets import OPEN_VALUE, network_classes, target_of
 from SpineQuantLib.uncertainty.assess import assess
 
@@ -101,7 +102,7 @@ def _index(folder: Path, rows: list[tuple[str, str, str]]) -> Path:
     return path
 
 
-def test_accepted_proposals_become_annotations_of_training_volumes_alone(tmp_path: Path) -> None:
+def test_accepted_proposals_are_trained_on_by_training_volumes_alone(tmp_path: Path) -> None:
     index = _index(tmp_path, [("a", "train", ""), ("b", "train", ""), ("c", "validation", "")])
     grown = tmp_path / "grown"
     grown.mkdir()
@@ -111,9 +112,40 @@ def test_accepted_proposals_become_annotations_of_training_volumes_alone(tmp_pat
     accepted = tmp_path / "deeper" / "accepted.csv"
     assert accept_proposals(index, grown, accepted) == ["a"]
     volumes = {v.id: v for v in read_index(accepted)}
-    assert [p.resolve() for p in volumes["a"].annotations] == [(grown / "a.nii.gz").resolve()]
-    assert not volumes["b"].annotations
-    assert not volumes["c"].annotations
+    assert [p.resolve() for p in volumes["a"].grown] == [(grown / "a.nii.gz").resolve()]
+    assert volumes["a"].taught == volumes["a"].grown
+    assert not any(v.annotations for v in volumes.values())
+    assert not volumes["b"].grown
+    assert not volumes["c"].grown
+    with pytest.raises(InputError, match="holds no proposal"):
+        accept_proposals(accepted, grown, tmp_path / "again.csv")
+    moved = tmp_path / "again.csv"
+    sitk.WriteImage(sitk.Image(4, 4, 4, sitk.sitkUInt16), str(grown / "b.nii.gz"))
+    assert accept_proposals(accepted, grown, moved) == ["b"]
+    assert [v.grown[0].resolve().name for v in read_index(moved) if v.grown] == ["a.nii.gz", "b.nii.gz"]
+
+
+def test_nobody_is_asked_about_volumes_whose_proposals_were_accepted(tmp_path: Path) -> None:
+    path = tmp_path / "a.nii.gz"
+    accepted = LabelledVolume("a", "a", "T2", path, path, grown=(path,))
+    with pytest.raises(InputError, match="nothing to propose"):
+        propose_all(None, [accepted], tmp_path)
+
+
+def test_the_shipped_recipe_tells_proposals_from_what_raters_drew(tmp_path: Path) -> None:
+    source, grown = tmp_path / "data" / "lumbar-mri", tmp_path / "grown"
+    names = ["vb1-07", "vb3-20"]
+    for folder in (source / "images", source / "labels", tmp_path / "data" / "rater-annotations" / "A", grown):
+        folder.mkdir(parents=True)
+        for name in names:
+            sitk.WriteImage(sitk.Image(4, 4, 4, sitk.sitkUInt16), str(folder / f"{name}.nii.gz"))
+    table = pd.DataFrame({"id": names, "subject": names, "contrast": "T2", "set": "x"})
+    table.to_csv(source / "index.csv", index=False)
+    write_index(tmp_path / "data", tmp_path / "index.csv", grown)
+    first, second = read_index(tmp_path / "index.csv")
+    assert [p.parent.name for p in first.annotations] == [p.parent.name for p in second.annotations] == ["A"]
+    assert [p.parent.name for p in first.grown] == ["grown"]
+    assert not second.grown, "nobody looked at a proposal for it"
 
 
 def test_an_empty_folder_of_proposals_is_refused(tmp_path: Path) -> None:

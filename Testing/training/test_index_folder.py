@@ -13,9 +13,15 @@ from SpineQuantLib.training.collect import read_index
 from SpineQuantLib.training.index_folder import FolderRules, index_folder
 
 
-def write(path: Path, spacing: float = 1.0) -> None:
+def write(path: Path, spacing: float = 1.0, values: tuple[int, ...] = (21, 22)) -> None:
+    """Noise, or in folders of labels a box for each of some values."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    image = sitk.GetImageFromArray(np.random.default_rng(0).integers(0, 200, (4, 40, 40)).astype(np.int16))
+    array = np.random.default_rng(0).integers(0, 200, (4, 40, 40)).astype(np.int16)
+    if path.parent.name.startswith("labels"):
+        array[:] = 0
+        for n, value in enumerate(values):
+            array[:, 10 * n : 10 * n + 8, 10:30] = value
+    image = sitk.GetImageFromArray(array)
     image.SetSpacing((spacing, spacing, 4.0))
     sitk.WriteImage(image, str(path))
 
@@ -53,6 +59,21 @@ def test_folders_of_nnu_net_are_read(tmp_path: Path) -> None:
     table = index_folder(tmp_path, tmp_path / "index.csv", FolderRules(contrast="T1"))
     assert table["id"].tolist() == ["a_1"]
     assert read_index(tmp_path / "index.csv")[0].contrast == "T1"
+
+
+def test_labels_that_mix_structures_are_told_before_training(folder: Path, tmp_path: Path) -> None:
+    index = tmp_path / "i.csv"
+    everything = FolderRules(contrast="T2", complete=True)
+    with pytest.raises(InputError, match=r"p1_t2\.nii\.gz cannot be used: .*annotations would be ignored"):
+        index_folder(folder, index, everything)
+    write(folder / "labels" / "p3_t1.nii.gz", values=(21, 22, 61))
+    with pytest.raises(InputError, match=r"p3_t1\.nii\.gz cannot be used: .*61 \(Dural sac\).*raters/NAME"):
+        index_folder(folder, index, FolderRules(contrast="T2"))
+    assert not index.exists()
+    (folder / "raters" / "anna" / "p1_t2.nii.gz").unlink()
+    assert index_folder(folder, index, everything)["complete"].eq("true").all()
+    write(folder / "labels" / "p3_t1.nii.gz", values=(21, 121, 22))
+    assert len(index_folder(folder, index, FolderRules(contrast="T2"))) == 10
 
 
 def test_what_does_not_fit_is_told(folder: Path, tmp_path: Path) -> None:

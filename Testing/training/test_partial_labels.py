@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from SpineQuantLib.anatomy.labels import foramen_value
 from SpineQuantLib.anatomy.structures import NetworkClass, Side
-from SpineQuantLib.training.derive import disc_between
+from SpineQuantLib.case.grid import to_reading_order
+from SpineQuantLib.training.derive import column_order, disc_between, undrawn_discs
 from SpineQuantLib.training.loss import PartialLoss
 from SpineQuantLib.training.partial import UNKNOWN, bit, bits, forbid, permit
+from SpineQuantLib.training.phantom import PhantomSpec, make_phantom
 from SpineQuantLib.training.targets import network_classes, target_of
 
 N = len(NetworkClass)
@@ -153,6 +156,126 @@ def test_a_labelled_sacrum_closes_the_column(bodies: np.ndarray) -> None:
     assert (target[bodies == 26] == bit(NetworkClass.SACRUM)).all()
     assert not (target[:, 230:] & bit(NetworkClass.SACRUM)).any()
     assert (target[5:9, 194:197, 60:70] == bit(NetworkClass.DISC)).all()
+
+
+@pytest.fixture
+def column(bodies: np.ndarray) -> np.ndarray:
+    """The bodies with S1, and the discs L1-L2 to L5-S1 as boxes two pixels away from the endplates."""
+    labels = bodies.copy()
+    labels[3:12, 200:220, 50:80] = 26
+    for n in range(5):
+        labels[3:12, 66 + 32 * n : 70 + 32 * n, 52:78] = 120 + n
+    return labels
+
+
+def test_drawn_discs_beside_bodies_are_discs_and_their_border_is_the_drawn_one(column: np.ndarray) -> None:
+    target = target_of(column, SPACING)
+    discs = column >= 100
+    assert (target[discs] == bit(NetworkClass.DISC)).all()
+    assert (target[(column > 0) & (column < 26)] == bit(NetworkClass.BODY)).all()
+    assert (target[column == 26] == bit(NetworkClass.SACRUM)).all()
+    gaps = np.zeros(column.shape, bool)
+    gaps[3:12, 64:192, 50:80] = True
+    assert not (target[gaps & (column == 0)] & bit(NetworkClass.DISC)).any()
+
+
+def test_a_disc_that_is_not_drawn_follows_from_the_gap_though_others_are_drawn(column: np.ndarray) -> None:
+    column[column == 122] = 0
+    target, alone = target_of(column, SPACING), target_of(np.where(column < 100, column, 0), SPACING)
+    gap = (slice(3, 12), slice(128, 136), slice(50, 80))
+    np.testing.assert_array_equal(target[gap], alone[gap])
+    assert (target[gap] == bit(NetworkClass.DISC)).any()
+    assert (target[column == 121] == bit(NetworkClass.DISC)).all()
+
+
+def test_drawn_discs_change_nothing_outside_of_their_gaps(column: np.ndarray) -> None:
+    bodies = np.where(column < 100, column, 0)
+    around = np.ones(column.shape, bool)
+    around[2:13, 62:202, 48:82] = False
+    np.testing.assert_array_equal(target_of(column, SPACING)[around], target_of(bodies, SPACING)[around])
+
+
+def test_bodies_that_nobody_drew_between_drawn_discs_are_no_error(column: np.ndarray) -> None:
+    """Bodies L1 and L2, but all discs down to L5-S1."""
+    labels = np.where((column > 21) & (column < 100), 0, column)
+    target = target_of(labels, SPACING)
+    for undrawn in (column == 22, column == 23, column == 24):
+        assert (target[undrawn] & bit(NetworkClass.BODY) > 0).all()
+        assert not (target[undrawn] & bit(NetworkClass.SACRUM)).any()
+    below = target[column == 26]
+    assert (below & bit(NetworkClass.SACRUM) > 0).all()
+    assert not (below & bit(NetworkClass.BODY)).any(), "below the disc L5-S1 there is no body"
+    assert (target[labels >= 100] == bit(NetworkClass.DISC)).all()
+
+
+def test_the_body_above_a_drawn_disc_at_the_upper_end_is_no_error(column: np.ndarray) -> None:
+    labels = np.where(column == 20, 0, column)
+    target = target_of(labels, SPACING)
+    assert (target[column == 20] & bit(NetworkClass.BODY) > 0).all()
+    assert (target[column == 120] == bit(NetworkClass.DISC)).all()
+
+
+def test_a_body_and_its_disc_that_nobody_drew_stay_open(column: np.ndarray) -> None:
+    labels = np.where(np.isin(column, (22, 122)), 0, column)
+    target = target_of(labels, SPACING)
+    assert (target[column == 22] & bit(NetworkClass.BODY) > 0).all()
+    assert (target[column == 122] & bit(NetworkClass.DISC) > 0).all()
+
+
+@pytest.fixture(scope="module")
+def whole() -> tuple[np.ndarray, tuple[float, float, float]]:
+    """Everything that a phantom shows, by label value, and its spacing."""
+    phantom = make_phantom(PhantomSpec(size=(14, 190, 120), noise=0.0))
+    return sitk.GetArrayFromImage(to_reading_order(phantom.labels)), phantom.grid.spacing
+
+
+@pytest.mark.parametrize("undrawn", [(), (22,), (22, 122), (20, 21), (23, 24), (26,), (26, 24, 23)])
+def test_what_nobody_drew_may_be_what_it_is(
+    whole: tuple[np.ndarray, tuple[float, float, float]], undrawn: tuple[int, ...]
+) -> None:
+    """Bodies and discs drawn but for some: no voxel of the column is taught to be anything else than it is."""
+    labels, spacing = whole
+    drawn = (labels <= 26) | ((labels > 100) & (labels < 130))
+    target = target_of(np.where(drawn & ~np.isin(labels, undrawn), labels, 0), spacing)
+    classes = network_classes(labels)
+    wrong = target & (1 << classes).astype(np.uint8) == 0
+    column = np.isin(classes, (NetworkClass.BODY, NetworkClass.DISC, NetworkClass.SACRUM))
+    assert not wrong[column].any()
+    assert wrong.mean() < 1e-3
+
+
+def test_bodies_and_discs_are_ordered_from_the_top_down() -> None:
+    assert column_order([19, 20, 28, 119, 26, 128, 124, 24]) == [19, 119, 28, 128, 20, 24, 124, 26]
+    assert undrawn_discs([23, 24, 26, 123]) == [(24, 26)]
+    assert undrawn_discs([19, 20, 28, 128]) == [(19, 28)]
+    assert undrawn_discs([120, 121]) == []
+
+
+@pytest.mark.parametrize(
+    ("values", "complete", "message"),
+    [
+        ((20, 21, 61), False, r"neither .* 61 \(Dural sac\); .*raters/NAME.* mark the volume as complete"),
+        ((20, 21, 173), False, r"173 \(L4-L5 right foramen\)"),
+        ((20, 77), False, "neither .* are 77;"),
+        ((20, 27), False, "neither .* are 27;"),
+        ((20, 20.5), False, r"neither .* are 20\.5;"),
+        ((22,), False, r"22 \(L3 body\) alone is labelled.* label more of them"),
+        ((122,), False, r"122 \(L3-L4 disc\) alone"),
+        ((), False, "nothing alone is labelled"),
+        ((20, 77), True, "no label values are 77; README"),
+    ],
+)
+def test_labels_that_would_be_mistaken_are_refused(values: tuple[float, ...], complete: bool, message: str) -> None:
+    labels = np.zeros((4, 40, 20))
+    for n, value in enumerate(values):
+        labels[1:3, 4 + 12 * n : 12 + 12 * n, 5:15] = value
+    with pytest.raises(ValueError, match=message):
+        target_of(labels, SPACING, complete=complete)
+
+
+def test_annotations_beside_complete_labels_are_refused(bodies: np.ndarray) -> None:
+    with pytest.raises(ValueError, match="annotations would be ignored"):
+        target_of(bodies, SPACING, np.zeros_like(bodies), complete=True)
 
 
 def test_a_drawn_foramen_closes_its_level_and_side_only(bodies: np.ndarray) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +19,11 @@ from SpineQuantLib.case.errors import InputError
 from SpineQuantLib.case.grid import Grid
 from SpineQuantLib.models.direct import load_reader
 from SpineQuantLib.models.regressor import RegressorConfig, Scan
+from SpineQuantLib.training.collect import read_index
+from SpineQuantLib.training.evaluation.reference import read_references
 from SpineQuantLib.training.regressor import loop
 from SpineQuantLib.training.regressor.judge import LevelPair, allowed_differences, evidence_of
-from SpineQuantLib.training.regressor.levels import KnownLevel, LevelVolume, read_levels
+from SpineQuantLib.training.regressor.levels import KnownLevel, LevelVolume, cache_volume, read_levels
 from SpineQuantLib.training.regressor.loop import checkpoint_path, finished_network, scaled_config, train_regressor
 from SpineQuantLib.training.regressor.run import train_direct
 from SpineQuantLib.training.regressor.settings import RegressorTraining, ViewConfig
@@ -215,6 +218,34 @@ def test_one_command_makes_a_model(data: Path) -> None:
     # Nobody was held out: nothing is known about errors, so nothing may be flagged.
     assert reader.card.allowed == {}
     assert "nothing is flagged" in (folder / "CARD.md").read_text(encoding="utf-8")
+
+
+def test_who_is_no_longer_in_the_training_set_is_not_trained_on_though_still_cached(data: Path) -> None:
+    index = data.parent / "index.csv"
+    head, first, second = index.read_text(encoding="utf-8").splitlines()
+    third = second.replace("s1,s1", "s2,s2")
+    index.write_text("\n".join([head, first, second, third]) + "\n", encoding="utf-8")
+    run = data.parent / "run"
+    train_direct(RegressorTraining.read(data), "cpu")
+    for path in run.iterdir():
+        if path.name != "cache":
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    index.write_text("\n".join([head, first, second]) + "\n", encoding="utf-8")
+    card = json.loads((train_direct(RegressorTraining.read(data), "cpu") / "card.json").read_text(encoding="utf-8"))
+    assert card["trained_on"]["people"]["volumes"] == 2
+    assert (run / "cache" / "s2.npz").exists()
+    assert [v.id for v in read_levels(run / "cache", {"s0", "s2"})] == ["s0", "s2"]
+
+
+def test_a_sac_that_a_committee_proposed_teaches_the_regressor_too(data: Path, tmp_path: Path) -> None:
+    index = data.parent / "index.csv"
+    text = index.read_text(encoding="utf-8")
+    index.write_text(text.replace(",annotations,", ",grown,"), encoding="utf-8")
+    for volume in read_index(index):
+        cache_volume(volume, tmp_path, TINY)
+        assert len(read_references(volume)) == 1
+    widths = [known.values[1] for v in read_levels(tmp_path) for known in v.levels]
+    assert widths == [pytest.approx(w, abs=0.3) for w in (10.0, 10.0, 12.0, 12.0)]
 
 
 def test_a_config_with_an_unknown_setting_is_refused(data: Path) -> None:

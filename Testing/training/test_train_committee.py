@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ import SimpleITK as sitk
 
 from SpineQuantLib.case.errors import InputError
 from SpineQuantLib.models.committee import load_committee
-from SpineQuantLib.training.collect import read_split
+from SpineQuantLib.training.collect import read_index, read_split
 from SpineQuantLib.training.committee import CommitteeConfig, train_committee
 from SpineQuantLib.training.evaluation import predict
 from SpineQuantLib.training.evaluation.run import evaluate_index
@@ -107,9 +108,90 @@ def test_nobody_with_an_unseen_contrast_is_trained_on(config: Path) -> None:
     cache = settings.output / "cache"
     assert {c.id for c in read_split(cache, "train")} == {"a"}
     assert {c.id for c in read_split(cache, "validation")} == {"b", "c"}
+    _check_index_as_trained(settings)
     everyone = dataclasses.replace(settings, unseen=())
     with pytest.raises(InputError, match="choose another output folder"):
         train_committee(everyone, device="cpu")
+
+
+def _check_index_as_trained(settings: CommitteeConfig) -> None:
+    """Who evaluates with the index of the run scores nobody who was trained on, and everybody who was kept."""
+    path = settings.output / "index_as_trained.csv"
+    assert {v.id: v.split for v in read_index(path)} == {"a": "train", "b": "validation", "c": "validation"}
+    assert all(v.image.is_absolute() for v in read_index(path))
+    assert {v.split for v in read_index(settings.index)} == {"train"}, "the index itself is left as it is"
+    model = str(settings.output / "model")
+    again = evaluate_index(model, path, settings.output / "evaluation", device="cpu")
+    assert (again.volumes, again.subjects) == (2, 1)
+
+
+def _write_sac(path: Path, like: Path, depth: int) -> None:
+    labels = sitk.ReadImage(str(like))
+    sac = np.zeros(sitk.GetArrayFromImage(labels).shape, np.uint16)
+    sac[2:4, 5:90, 44 : 44 + depth] = 61
+    out = sitk.GetImageFromArray(sac)
+    out.CopyInformation(labels)
+    sitk.WriteImage(out, str(path))
+
+
+def test_a_cache_of_other_files_or_of_other_people_is_refused(config: Path, tmp_path: Path) -> None:
+    folder = config.parent
+    index = folder / "index.csv"
+    _write_sac(folder / "sac.nii.gz", folder / "a_labels.nii.gz", 8)
+    head, a, b = index.read_text(encoding="utf-8").splitlines()
+    settings = CommitteeConfig.read(config)
+    train_committee(settings, device="cpu")
+
+    def refused(*rows: str, **changes: object) -> None:
+        index.write_text("\n".join([head, *rows]) + "\n", encoding="utf-8")
+        with pytest.raises(InputError, match=r"changed since .*cache was filled; choose another output folder"):
+            train_committee(dataclasses.replace(settings, **changes), device="cpu")
+
+    refused(a.replace("labels.nii.gz,,", "labels.nii.gz,sac.nii.gz,"), b)
+    refused(a.replace("train", "validation"), b.replace("validation", "train"))
+    refused(a)
+    refused(a, b, phantoms=1)
+    refused(a.replace("a,a,T2", "a,anna,T2"), b)
+    refused(a[:-1] + ',"20,60 40,60 40,80 20,80"', b)
+    before = (folder / "a_labels.nii.gz").read_bytes()
+    _write_sac(folder / "a_labels.nii.gz", folder / "b_labels.nii.gz", 9)
+    refused(a, b)
+    (folder / "a_labels.nii.gz").write_bytes(before)
+    # Moved, the data are still the same.
+    for name in ("a", "b"):
+        for kind in ("image", "labels"):
+            (folder / f"{name}_{kind}.nii.gz").rename(folder / f"moved_{name}_{kind}.nii.gz")
+    rows = [row.replace(f"{n}_image", f"moved_{n}_image").replace(f"{n}_labels", f"moved_{n}_labels")
+            for n, row in (("a", a), ("b", b))]  # fmt: skip
+    index.write_text("\n".join([head, *rows]) + "\n", encoding="utf-8")
+    train_committee(settings, device="cpu")
+
+
+def test_a_cache_of_which_nobody_noted_what_it_holds_is_refused_and_can_be_filled_again(config: Path) -> None:
+    """As versions before left it: deleted, it is filled again, and members go on from their checkpoints."""
+    settings = CommitteeConfig.read(config)
+    train_committee(settings, device="cpu")
+    cache = settings.output / "cache"
+    grid = json.loads((cache / "grid.json").read_text(encoding="utf-8"))
+    del grid["digest"]
+    (cache / "grid.json").write_text(json.dumps(grid), encoding="utf-8")
+    for _ in range(2):
+        with pytest.raises(InputError, match=r"earlier version.*delete this one"):
+            train_committee(settings, device="cpu")
+        (cache / "grid.json").unlink(missing_ok=True)
+    shutil.rmtree(cache)
+    stamps = {p: p.stat().st_mtime_ns for p in (settings.output / "checkpoints").iterdir()}
+    train_committee(settings, device="cpu")
+    assert {p: p.stat().st_mtime_ns for p in (settings.output / "checkpoints").iterdir()} == stamps
+    assert {c.id for c in read_split(cache, "train")} == {"a"}
+
+
+def test_labels_that_cannot_be_used_are_told_before_anything_is_cached(config: Path) -> None:
+    folder = config.parent
+    _write_sac(folder / "b_labels.nii.gz", folder / "b_labels.nii.gz", 8)
+    with pytest.raises(InputError, match=r"b: the labels .*b_labels\.nii\.gz cannot be used: .*61 \(Dural sac\)"):
+        train_committee(CommitteeConfig.read(config), device="cpu")
+    assert not list((folder / "run").rglob("*.npz"))
 
 
 def test_an_unseen_contrast_that_is_not_there_is_told(config: Path) -> None:

@@ -21,7 +21,14 @@ from SpineQuantLib.models.committee import load_committee
 from SpineQuantLib.models.network import NetworkConfig
 from SpineQuantLib.models.preprocess import normalise
 from SpineQuantLib.training import journal, loop
-from SpineQuantLib.training.collect import LabelledVolume, cache_volume, read_index, read_split, write_split
+from SpineQuantLib.training.collect import (
+    LabelledVolume,
+    cache_volume,
+    read_index,
+    read_split,
+    write_split,
+    write_volumes,
+)
 from SpineQuantLib.training.curves import CurveFile, draw_curves
 from SpineQuantLib.training.loop import TrainConfig, train_member
 from SpineQuantLib.training.pack import averaged_weights, pack_committee
@@ -83,6 +90,43 @@ def test_stacks_hold_the_very_slices_and_their_labels(tmp_path: Path) -> None:
         np.testing.assert_allclose(stack["image"], normalise(image[offset::2], window.window), atol=2e-3)
         # The labels of this volume are the same on every slice.
         np.testing.assert_array_equal(stack["target"][0], stored[0]["target"][0])
+
+
+def test_accepted_proposals_are_trained_on_like_what_raters_drew(tmp_path: Path) -> None:
+    volume = write_volume(tmp_path, "a", 4.0, 6)
+    bare = sitk.ReadImage(str(volume.labels))
+    sac = np.zeros((6, 96, 64), np.uint16)
+    sac[2:4, 5:90, 45:52] = 61
+    drawn = sitk.GetImageFromArray(sac)
+    drawn.CopyInformation(bare)
+    path = tmp_path / "sac.nii.gz"
+    sitk.WriteImage(drawn, str(path))
+    targets = []
+    for name in ("annotations", "grown"):
+        (case,) = cache_volume(dataclasses.replace(volume, **{name: (path,)}), tmp_path, TINY)
+        with np.load(tmp_path / case.file) as data:
+            targets.append(data["target"])
+    np.testing.assert_array_equal(*targets)
+    assert (targets[0][sac > 0] == bit(NetworkClass.CANAL)).all()
+
+
+def test_an_index_that_is_written_reads_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = (write_volume(tmp_path, name, 4.0, 6) for name in ("a", "b"))
+    first = dataclasses.replace(
+        first,
+        annotations=(first.labels, second.labels),
+        grown=(second.labels,),
+        split="validation",
+        sacrum=((73.0, 186.5), (99.0, 166.0), (113.0, 188.0), (101.0, 198.0)),
+        source="ours",
+    )
+    volumes = [first, dataclasses.replace(second, complete=True)]
+    (tmp_path / "lists").mkdir()
+    monkeypatch.chdir(tmp_path)
+    relative = dataclasses.replace(volumes[1], image=volumes[1].image.relative_to(tmp_path))
+    write_volumes([first, relative], tmp_path / "lists" / "index.csv")
+    assert read_index(tmp_path / "lists" / "index.csv") == volumes
+    assert [p.name for p in (tmp_path / "lists").iterdir()] == ["index.csv"]
 
 
 def test_resuming_changes_nothing(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

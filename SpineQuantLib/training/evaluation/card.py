@@ -159,8 +159,9 @@ def _measure_rows(table: pd.DataFrame, judged: str) -> list[dict[str, object]]:
             }
             if judged == COMMITTEE:
                 goal = _ERROR_GOALS.get((structure, name))
-                met = "reached" if goal is not None and row["rmse"] < goal else "not reached"
-                cells["goal"] = "" if goal is None or pd.isna(row["rmse"]) else f"RMSE < {goal:g} {met}"
+                cells["goal"] = ""
+                if goal is not None and pd.notna(row["rmse"]):
+                    cells["goal"] = f"RMSE < {goal:g} {'reached' if row['rmse'] < goal else 'not reached'}"
             out.append(cells)
     return out
 

@@ -92,7 +92,7 @@ def measure_references(references: tuple[Reference, ...]) -> dict[str, dict[Key,
             if row.value is None or not spoken:
                 continue
             basis = DRAWN
-            if row.structure is Structure.DISC and labels.derived:
+            if row.structure is Structure.DISC and labels.derives(row.level):
                 basis = BETWEEN_BODIES
                 if row.name not in _GAP_HEIGHTS:
                     continue

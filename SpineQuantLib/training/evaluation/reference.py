@@ -14,8 +14,8 @@ from ...anatomy.levels import SACRUM_VALUE, VERTEBRA_VALUES, column, vertebra_na
 from ...anatomy.structures import NetworkClass, Structure
 from ...case.grid import Grid, to_reading_order
 from ...case.spine import NamedSpine
-from ..collect import LabelledVolume
-from ..derive import disc_between, gap_between
+from ..collect import LabelledVolume, read_labels
+from ..derive import disc_between, gap_between, undrawn_discs
 from ..targets import OPEN_VALUE, target_of
 
 __all__ = ["BETWEEN_BODIES", "DRAWN", "LABELS", "Reference", "read_references", "reference_spine", "shows_sacrum"]
@@ -55,6 +55,10 @@ class Reference:
     classes: tuple[NetworkClass, ...]
     derived: frozenset[int] = frozenset()
 
+    def derives(self, level: str) -> bool:
+        """Whether the disc at a level, such as ``L4-L5``, was not drawn but follows from the bodies around it."""
+        return bool(self.derived) and disc_value(level.split("-")[0]) in self.derived
+
 
 def _read(path: Path) -> tuple[np.ndarray, Grid]:
     image = to_reading_order(sitk.ReadImage(str(path)))
@@ -68,14 +72,23 @@ def _body_values(labels: np.ndarray) -> list[int]:
 
 
 def read_references(volume: LabelledVolume) -> tuple[Reference, ...]:
-    """Every annotator's work on a volume: bodies and discs first, then each rater's sac and foramina."""
-    labels, grid = _read(volume.labels)
+    """Every annotator's work on a volume: bodies and discs first, then each rater's sac and foramina.
+
+    What a committee proposed is nobody's work, and left out.
+
+    Raises
+    ------
+    InputError
+        If the labels cannot be used.
+    """
+    read, grid = read_labels(volume)
+    labels = read.astype(np.uint16)
     target = target_of(labels, grid.spacing, None, volume.complete, volume.sacrum)
     objects, derived = labels.copy(), set()
     if not volume.complete:
-        for upper, lower in itertools.pairwise(_body_values(labels)):
-            disc, _ = disc_between(labels == upper, labels == lower, grid.spacing)
+        for upper, lower in undrawn_discs(int(v) for v in np.unique(labels) if v):
             value = disc_value(vertebra_name(upper))
+            disc, _ = disc_between(labels == upper, labels == lower, grid.spacing)
             objects[disc & (labels == 0)] = value
             derived.add(value)
     spoken = tuple(c for c in NetworkClass if c and (volume.complete or c not in _DRAWN_BY_RATERS))

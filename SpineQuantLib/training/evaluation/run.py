@@ -14,7 +14,7 @@ from ... import __version__
 from ...case.errors import InputError, OutputError
 from ...models.committee import load_committee
 from ...models.store import ModelCard
-from ..collect import LabelledVolume, read_index
+from ..collect import LabelledVolume, check_volumes, read_index
 from .card import evaluation_text, write_card
 from .measures import measure_references, pair_committee, pair_raters
 from .pictures import draw_case
@@ -114,7 +114,7 @@ def evaluate_index(
     Raises
     ------
     InputError
-        If the index cannot be used or has no volume of that set.
+        If the index or the labels of a volume cannot be used, or it has no volume of that set.
     OutputError
         If the results cannot be written.
     """
@@ -148,7 +148,15 @@ def evaluate_model(
         The committee is scored on these.
     everyone : sequence of LabelledVolume
         Raters are compared with each other on these; their agreement does not depend on who was trained on.
+
+    Raises
+    ------
+    InputError
+        If the labels of a volume cannot be used.
+    OutputError
+        If the results cannot be written.
     """
+    check_volumes(dict.fromkeys((*volumes, *_rated_twice(everyone or volumes))))
     committee = load_committee(model, device)
     try:
         output.mkdir(parents=True, exist_ok=True)
@@ -194,12 +202,15 @@ def _score(volumes: Sequence[LabelledVolume], store: PredictionStore) -> _Found:
     return out
 
 
+def _rated_twice(volumes: Sequence[LabelledVolume]) -> list[LabelledVolume]:
+    return [v for v in volumes if len(v.annotations) > 1]
+
+
 def _add_raters(volumes: Sequence[LabelledVolume], found: _Found) -> None:
-    for volume in volumes:
-        if len(volume.annotations) > 1:
-            references = read_references(volume)
-            found.scores += score_raters(volume, references)
-            found.pairs += pair_raters(volume, measure_references(references))
+    for volume in _rated_twice(volumes):
+        references = read_references(volume)
+        found.scores += score_raters(volume, references)
+        found.pairs += pair_raters(volume, measure_references(references))
 
 
 def _for_robustness(volumes: Sequence[LabelledVolume], count: int) -> list[LabelledVolume]:

@@ -108,7 +108,8 @@ def score_masks(volume: LabelledVolume, prediction: Prediction, references: tupl
                 continue
             known = truth | (reference.target & one == 0)
             values = _values(reference.objects, kind)
-            derived = bool(values) and reference.derived.issuperset(values)
+            # Where only some discs were drawn, the border of them all together is not known either.
+            derived = not reference.derived.isdisjoint(values)
             guess = (classes == kind) & known
             score = overlap(guess, truth, reference.grid.spacing, surfaces=not derived)
             head = (*_identity(volume), COMMITTEE, reference.rater, kind.name.lower())
@@ -122,7 +123,9 @@ def score_masks(volume: LabelledVolume, prediction: Prediction, references: tupl
                     continue
                 own = _partner(prediction.labels, drawn, kind)
                 guess = (prediction.labels == own) & known if own else np.zeros(drawn.shape, bool)
-                score = overlap(guess, drawn, reference.grid.spacing, surfaces=value not in reference.derived)
+                derived = value in reference.derived
+                basis = BETWEEN_BODIES if derived else DRAWN
+                score = overlap(guess, drawn, reference.grid.spacing, surfaces=not derived)
                 found = bool((guess & drawn).sum() >= _FOUND * drawn.sum())
                 label = describe(value)
                 side = label.side.value if label.side else ""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -134,8 +135,8 @@ def known_levels(volume: LabelledVolume, references: tuple[Reference, ...]) -> l
     """Levels of a labelled volume with what its annotators tell of them.
 
     The disc's height is that of the gap between the bodies, which is what the committee's disc and a phantom's are.
-    Discs that were drawn without their bodies leave the endplates out, and so are about a millimetre lower: their
-    heights stay unknown. Of a sac that several raters drew the mean diameter counts.
+    Discs that were drawn leave the endplates out, and so are about a millimetre lower: their heights stay unknown. Of a
+    sac that several raters drew the mean diameter counts.
     """
     labels, raters = references[0], references[1:]
     rows = measured_levels(reference_spine(labels, raters[0] if raters else None))
@@ -144,9 +145,9 @@ def known_levels(volume: LabelledVolume, references: tuple[Reference, ...]) -> l
         measure_spine(reference_spine(labels, r), wanted=lambda s, name: s is Structure.CANAL and "-" in name)
         for r in raters[1:]
     ]
-    knows_gap = bool(labels.derived) or volume.complete
     known = []
     for place in level_places(rows):
+        knows_gap = volume.complete or labels.derives(place.level)
         height = _sure(QUANTITIES[0].value_in(rows, place.level)) if knows_gap else None
         found = [QUANTITIES[1].value_in(own, place.level) for own in sac_rows]
         widths = [value for row in found if (value := _sure(row)) is not None]
@@ -158,7 +159,8 @@ def known_levels(volume: LabelledVolume, references: tuple[Reference, ...]) -> l
 
 def cache_volume(volume: LabelledVolume, folder: Path, config: RegressorConfig) -> None:
     """Cache a labelled volume; nothing is written where no level is known."""
-    known = known_levels(volume, read_references(volume))
+    # Training takes a sac that a committee proposed like a drawn one.
+    known = known_levels(volume, read_references(dataclasses.replace(volume, annotations=volume.taught, grown=())))
     image = to_reading_order(sitk.ReadImage(str(volume.image)))
     facts = {"id": volume.id, "subject": volume.subject, "contrast": volume.contrast, "split": volume.split}
     _store(folder, facts, sitk.GetArrayFromImage(image), Grid.of(image), known, config)
@@ -219,16 +221,14 @@ def _store(
     part.replace(folder / f"{facts['id']}.npz")
 
 
-def read_levels(folder: Path, split: str | None = None) -> list[LevelVolume]:
-    """Cached volumes by name, of one set or of all."""
+def read_levels(folder: Path, only: Collection[str] | None = None) -> list[LevelVolume]:
+    """Cached volumes by name: those of the given ids, or all."""
     out = []
     for path in sorted(folder.glob("*.npz")):
-        if path.name.endswith(".part.npz"):
+        if path.name.endswith(".part.npz") or (only is not None and path.name.removesuffix(".npz") not in only):
             continue
         with np.load(path) as data:
             facts = json.loads(str(data["facts"]))
-            if split is not None and facts["split"] != split:
-                continue
             image = torch.from_numpy(data["image"].astype(np.float32))
         grid = facts.pop("grid")
         grid = Grid(*(tuple(grid[k]) for k in ("shape", "spacing", "origin")), tuple(map(tuple, grid["directions"])))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from ...case.result import Contrast
 from ...models.direct import write_reader
 from ...models.regressor import LevelRegressor
 from ...models.store import find_model
-from ..collect import LabelledVolume, read_index
+from ..collect import LabelledVolume, check_volumes, read_index
 from .card import write_card_text
 from .judge import LevelPair, allowed_differences, compare, evidence_of
 from .levels import LevelVolume, cache_phantom, cache_volume, read_levels
@@ -69,8 +69,11 @@ def train_direct(config: RegressorTraining, device: str = "auto") -> Path:
         volumes = read_index(config.index)
     except (OSError, ValueError) as error:
         raise InputError(f"the index of labelled volumes cannot be used: {error}") from error
+    check_volumes(volumes)
     held_phantoms = _fill_cache(config, volumes)
-    levels = read_levels(config.output / "cache", "train")
+    # The cache may hold more: who was trained on before may be held out now.
+    trained = {v.id for v in volumes if v.split == "train"} | {name for _, name in _phantoms(config)}
+    levels = read_levels(config.output / "cache", trained)
     try:
         config = dataclasses.replace(config, network=scaled_config(config.network, levels))
         checkpoint = train_regressor(config, levels, device)
@@ -90,12 +93,18 @@ def _fill_cache(config: RegressorTraining, volumes: Sequence[LabelledVolume]) ->
         if volume.split == "train" and not (folder / f"{volume.id}.npz").exists():
             cache_volume(volume, folder, config.network)
             log.info("%s cached", volume.id)
-    last = config.first_phantom + config.phantoms
-    for number in range(config.first_phantom, last):
-        if not (folder / f"phantom-{number:04d}.npz").exists():
+    for number, name in _phantoms(config):
+        if not (folder / f"{name}.npz").exists():
             cache_phantom(number, folder, config.network, "train")
             log.info("phantom %d cached", number)
+    last = config.first_phantom + config.phantoms
     return range(last, last + config.held_out_phantoms)
+
+
+def _phantoms(config: RegressorTraining) -> Iterator[tuple[int, str]]:
+    """Numbers and names of the training phantoms."""
+    for number in range(config.first_phantom, config.first_phantom + config.phantoms):
+        yield number, f"phantom-{number:04d}"
 
 
 def pack_regressor(
