@@ -232,7 +232,9 @@ class SpineQuantWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def _sight(self):
         """What the first section speaks of; an image may come into a volume later than the volume into the scene."""
         node = self._volume()
-        return (node.GetID(), node.GetImageData() is not None, node.GetTransformNodeID()) if node else None
+        if not node:
+            return None
+        return node.GetID(), node.GetImageData() is not None, node.GetTransformNodeID(), node.GetOrigin()
 
     def _volume(self):
         return self._parameterNode.inputVolume if self._parameterNode else None
@@ -290,7 +292,7 @@ class SpineQuantWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             volumeNode = self.logic.finish(entry)
             if volumeNode is None:
                 return
-            if self.case is not None and (self.case.review.changed or self.acceptance.writing):
+            if self.correctSection.unsettled or self.acceptance.writing:
                 # Never in the way of a reader who is in the middle of a correction.
                 self.runSection.note(_("Ready, open it when you like: ") + str(entry.result.folder))
             else:
@@ -298,10 +300,11 @@ class SpineQuantWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     # The case.
 
-    def openCase(self, folder: Path) -> None:
-        """Open a case folder in place of the case that is open."""
+    def openCase(self, folder: Path) -> bool:
+        """Open a case folder in place of the case that is open; returns whether it is the one that is shown now."""
         with told(_("The case could not be opened.")):
             self._open(folder)
+        return self.case is not None and self.case.folder == folder
 
     def _open(self, folder: Path, volumeNode=None, nodes=None) -> None:
         packages.requireDesk(whole=True)
@@ -320,7 +323,7 @@ class SpineQuantWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if self.findingsSection.findings:
             self.findingsSection.look(self.findingsSection.findings[0])
         if case.left_out:
-            words = _("The scene holds drawings that cannot be right. The case is shown without them:\n\n")
+            words = _("There are drawings that cannot be right. The case is shown without them:\n\n")
             slicer.util.warningDisplay(words + "\n".join(f"• {reason}" for reason in case.left_out))
 
     def showCase(self, case) -> None:
@@ -342,7 +345,10 @@ class SpineQuantWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.correctSection.reread()
         self._onChanged()
 
-    def _onChanged(self) -> None:
+    def _onChanged(self, renamed: bool = False) -> None:
+        if renamed:
+            self.findingsSection.forget()
+            self.measurementsSection.forget()
         self.findingsSection.refresh()
         self.measurementsSection.refresh()
         self.correctSection.refresh()

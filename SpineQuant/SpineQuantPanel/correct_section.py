@@ -8,6 +8,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from SpineQuantPanel.brush import MASK_EVENTS, Brush
+from SpineQuantPanel.case_list import CaseList
 from SpineQuantPanel.helpers import RATER_SETTING, choose, keep, setting, told
 
 FOLLOW_MILLISECONDS = 200
@@ -26,18 +27,18 @@ class CorrectSection:
 
     :param ui: widgets of the form by name.
     :param acceptance: writes accepted cases.
-    :param changed: called when numbers have changed.
+    :param changed: called when numbers have changed; told whether the levels have other names now.
     :param finding: returns the finding that the reader chose, or None.
     :param row: returns the key of the row that the reader chose, or nothing.
-    :param opened: opens a case folder in the panel.
+    :param opened: opens a case folder in the panel; returns whether it is the one that is shown now.
     """
 
     def __init__(self, ui, acceptance, changed, finding, row, opened) -> None:
         self.ui, self._acceptance, self._changed = ui, acceptance, changed
         self._finding, self._row, self._open = finding, row, opened
-        self.case, self.worklist = None, None
+        self.case, self._cases = None, CaseList(opened)
         self._observed = []
-        self._moved, self._painted = {}, False
+        self._moved, self._painted, self._refused = {}, False, False
         self._brush = Brush(ui.editorFrame)
         self._began = 0.0
         self._busy = False
@@ -112,10 +113,9 @@ class CorrectSection:
             ui.acceptButton.text = f"{words[:1].upper()}{words[1:]} …"
         else:
             ui.acceptButton.text = _("Accept case with changes") if case and case.review.changed else _("Accept case")
-        more = self.worklist is not None
-        ui.previousButton.enabled = more and self.worklist.position > 0 and not stay
-        ui.nextButton.enabled = more and self.worklist.position + 1 < len(self.worklist.items) and not stay
-        ui.worklistLabel.text = self.worklist.words if more else ""
+        ui.previousButton.enabled = self._cases.more(-1) and not stay
+        ui.nextButton.enabled = self._cases.more(1) and not stay
+        ui.worklistLabel.text = self._cases.words(case)
         self.tick()
 
     def _history(self) -> list[str]:
@@ -161,7 +161,8 @@ class CorrectSection:
     def _letGo(self) -> None:
         for caller, tag in self._observed:
             caller.RemoveObserver(tag)
-        self._observed, self._moved, self._painted = [], {}, False
+        self._observed, self._moved = [], {}
+        self._painted = self._refused = False
         self._timer.stop()
         self._brush.drop()
 
@@ -177,9 +178,13 @@ class CorrectSection:
             self._painted = True
             self._timer.start()
 
-    def follow(self) -> bool:
-        """Let the numbers follow what was touched; returns whether all of it counts."""
-        moved, painted = self._moved, self._painted
+    def follow(self, again: bool = False) -> bool:
+        """Let the numbers follow what was touched.
+
+        :param again: also try a drawing once more that was refused and is still in the views.
+        :returns: Whether all of it counts.
+        """
+        moved, painted = self._moved, self._painted or (again and self._refused)
         self._moved, self._painted = {}, False
         if self.case is None or not self.case.present:
             return True
@@ -188,21 +193,43 @@ class CorrectSection:
             if slicer.mrmlScene.GetNodeByID(node_id) is node:
                 counts &= self._do(lambda node=node: self.case.line_moved(node), _("The line does not count so."))
         if painted:
-            counts &= self._do(self.case.mask_edited, _("The numbers do not follow this drawing."))
+            # Refused until it counts: while the complaint is read, a result may want this case's place.
+            self._refused = True
+            counts &= self._agree(self.case.mask_edited, _("The numbers do not follow this drawing."))
         return counts
+
+    @property
+    def unsettled(self) -> bool:
+        """Whether the case holds anything that would be lost with it: changes, or a drawing that was refused."""
+        return self.case is not None and (self.case.review.changed or self._refused)
+
+    def _agree(self, action, complaint: str) -> bool:
+        """One edit after which the masks in the views are those that the numbers are of."""
+
+        def act() -> None:
+            action()
+            self._refused = False
+
+        return self._do(act, complaint)
 
     def _do(self, action, complaint: str) -> bool:
         """One edit: the scene shows it afterwards, and what it shows is no edit of its own."""
         self._busy = True
         done = False
+        case = self.case
+        names = case.result.spine.vertebrae
         try:
             with told(complaint), self._brush.kept():
                 action()
                 done = True
         finally:
             self._busy = False
+        renamed = self.case is case and case.result.spine.vertebrae != names
+        if renamed:
+            # It holds a segment by its ID, which another object has now.
+            self._brush.drop()
         self._rewatch()
-        self._changed()
+        self._changed(renamed)
         return done
 
     def _rewatch(self) -> None:
@@ -217,11 +244,11 @@ class CorrectSection:
 
     def onUndo(self, _checked: bool = False) -> None:
         """Take the last change back."""
-        self._do(self.case.undo, _("The change could not be taken back."))
+        self._agree(self.case.undo, _("The change could not be taken back."))
 
     def onRedo(self, _checked: bool = False) -> None:
         """Make it again."""
-        self._do(self.case.redo, _("The change could not be made again."))
+        self._agree(self.case.redo, _("The change could not be made again."))
 
     def onReset(self, _checked: bool = False) -> None:
         """Take the selected value back to what the networks measured."""
@@ -235,10 +262,9 @@ class CorrectSection:
         """Rename every level."""
         from SpineQuantLib.review.levels import NeedsConfirmationError
 
-        # The brush holds a segment by its name, which another object will have.
+        # What was painted before has the names before.
         self.leave()
         disc = self.ui.renameComboBox.currentText
-        confirmed = []
 
         def rename() -> None:
             try:
@@ -246,8 +272,8 @@ class CorrectSection:
             except NeedsConfirmationError as error:
                 if not slicer.util.confirmOkCancelDisplay(str(error)):
                     return
-                confirmed.append(True)
                 self.case.rename(disc, confirmed=True)
+            self._refused = False  # the masks are shown anew, without what was drawn
 
         self._do(rename, _("The levels could not be renamed."))
 
@@ -257,21 +283,16 @@ class CorrectSection:
         if not rater:
             slicer.util.infoDisplay(_("Write your name first: the case says who has accepted it."))
             return
-        if not self.follow():
-            return  # what was drawn last does not count; the reader has just been told
+        if not self.follow(again=True):
+            return  # what the views show does not count; the reader has just been told
         with told(_("The case could not be written.")):
             self._acceptance.begin(self.case, rater)
         self.refresh()
 
     def reread(self) -> None:
         """The list says who has accepted the case."""
-        from SpineQuantLib.panel.worklist import Worklist
-
-        if self.worklist is not None and self.case is not None:
-            here = self.worklist.current.folder
-            self.worklist = Worklist(self.worklist.folder)
-            places = [item.folder for item in self.worklist.items]
-            self.worklist.position = places.index(here) if here in places else 0
+        if self.case is not None:
+            self._cases.reread()
             self.refresh()
 
     # Masks.
@@ -338,11 +359,12 @@ class CorrectSection:
     # Cases one after the other.
 
     def _mayLeave(self) -> bool:
-        """Whether the case may be let go: changes that nobody accepted are lost only on the reader's word."""
-        if self.case is None or not self.case.review.changed:
+        """Whether the case may be let go: what nobody accepted is lost only on the reader's word."""
+        self.follow()  # a stroke of just now counts, too
+        if not self.unsettled:
             return True
         return slicer.util.confirmOkCancelDisplay(
-            _("This case was corrected but not accepted. If you go on, the corrections are lost.")
+            _("This case holds corrections or drawings that nobody accepted. If you go on, they are lost.")
         )
 
     def onOpenCase(self, _checked: bool = False) -> None:
@@ -350,26 +372,22 @@ class CorrectSection:
         folder = qt.QFileDialog.getExistingDirectory(self.ui.openCaseButton, _("Open a case"), "")
         if folder and self._mayLeave():
             self._open(Path(folder))
+            self.refresh()
 
     def onOpenFolder(self, _checked: bool = False) -> None:
         """Open a folder of cases, at the first that nobody has accepted."""
-        from SpineQuantLib.panel.worklist import Worklist
-
         folder = qt.QFileDialog.getExistingDirectory(self.ui.openFolderButton, _("Open a folder of cases"), "")
         if not folder or not self._mayLeave():
             return
         with told(_("The folder could not be opened.")):
-            self.worklist = Worklist(Path(folder))
-            self._open(self.worklist.current.folder)
-            if self.worklist.unreadable:
-                slicer.util.warningDisplay(
-                    _("These cases cannot be read and are left out:\n") + "\n".join(self.worklist.unreadable)
-                )
+            unreadable = self._cases.load(Path(folder))
+            if unreadable:
+                slicer.util.warningDisplay(_("These cases cannot be read and are left out:\n") + "\n".join(unreadable))
         self.refresh()
 
     def _step(self, by: int) -> None:
-        if self.worklist is not None and self._mayLeave():
-            self._open(self.worklist.step(by).folder)
+        if self._cases.more(by) and self._mayLeave():
+            self._cases.step(by)
             self.refresh()
 
     def onPrevious(self, _checked: bool = False) -> None:

@@ -32,6 +32,12 @@ class FindingsSection:
         self.case, self.current = case, None
         self.refresh()
 
+    def forget(self) -> None:
+        """Let the choice go when the levels have other names: under its own, another object would be chosen."""
+        self.current = None
+        # Lines go with names as well: those that were shown are another object's now.
+        self.onAll()
+
     def refresh(self) -> None:
         """Show the case as it is now."""
         ui = self.ui

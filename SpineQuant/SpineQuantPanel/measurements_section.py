@@ -92,6 +92,20 @@ class MeasurementsSection:
         row = self.ui.measurementsTable.currentRow()
         return self._shown[row].key if 0 <= row < len(self._shown) else ""
 
+    def forget(self) -> None:
+        """Let the selected row go when the levels have other names: its key is another object's now."""
+        self._select(-1)
+
+    def _select(self, place: int) -> None:
+        """Select a row, or none, without a jump to it."""
+        table = self.ui.measurementsTable
+        blocked = table.blockSignals(True)
+        table.clearSelection()
+        table.setCurrentCell(place, 0)
+        if place >= 0:
+            table.scrollToItem(table.item(place, 0))
+        table.blockSignals(blocked)
+
     def _fill(self) -> None:
         from SpineQuantLib.anatomy.structures import Structure
         from SpineQuantLib.panel.table import HEADINGS, matching
@@ -124,11 +138,7 @@ class MeasurementsSection:
             table.setColumnWidth(column, min(table.columnWidth(column), widest))
         self._shown = rows
         # A correction must not take the reader's place in the table away.
-        place = next((r for r, row in enumerate(rows) if key and row.key == key), -1)
-        table.clearSelection()
-        table.setCurrentCell(place, 0)
-        if place >= 0:
-            table.scrollToItem(table.item(place, 0))
+        self._select(next((r for r, row in enumerate(rows) if key and row.key == key), -1))
         table.blockSignals(False)
 
     @staticmethod

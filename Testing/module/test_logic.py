@@ -101,6 +101,16 @@ class Database:
     def fileForInstance(self, uid: str) -> str:
         return self._files.get(uid, "")
 
+    def fileValue(self, file: str, tag: str) -> str:
+        import pydicom
+
+        try:
+            value = pydicom.dcmread(file, stop_before_pixels=True).get(tuple(int(n, 16) for n in tag.split(",")))
+        except pydicom.errors.InvalidDicomError:
+            return ""
+        many = value.value if value is not None and value.VM > 1 else [value.value] if value is not None else []
+        return "\\".join(map(str, many))
+
 
 @pytest.fixture
 def from_dicom(desktop, add_volume, tmp_path, monkeypatch):
@@ -139,6 +149,86 @@ def test_why_a_copy_is_analysed_instead_is_said(desktop, logic, from_dicom):
     node.SetAndObserveTransformNodeID(None)
     Path(next(iter(files.values()))).unlink()
     assert dicom().dicomFiles(node)[1] == "its DICOM files are no longer where they were"
+
+
+@pytest.fixture(params=["sagittal", "oblique", "from the left"])
+def series(request, desktop, tmp_path, monkeypatch):
+    """A volume as Slicer reads it from real DICOM files, which is as ITK does: natively, by the slices' places."""
+    fx = pytest.importorskip("image_fixtures")
+    pytest.importorskip("pydicom")
+    from SpineQuantLib.scene.volume import add_volume
+
+    turned = ((0.1, 0.995, 0.0), (-0.05, 0.005, -0.9987))
+    orientation = {"orientation": turned} if request.param == "oblique" else {}
+    fx.write_series(tmp_path / "series", fx.Series(**orientation))
+    reader = sitk.ImageSeriesReader()
+    files = list(reader.GetGDCMSeriesFileNames(str(tmp_path / "series")))
+    if request.param == "from the left":
+        files.reverse()
+    reader.SetFileNames(files)
+    node = add_volume(desktop.host.scene, reader.Execute(), "series")
+    uids = {f"1.2.{n}": file for n, file in enumerate(files)}
+    node.SetAttribute("DICOM.instanceUIDs", " ".join(uids))
+    monkeypatch.setattr(desktop.slicer, "dicomDatabase", Database(uids), raising=False)
+    return node, uids
+
+
+def test_a_volume_that_lies_on_its_dicom_images_is_analysed_from_them(logic, series):
+    node, uids = series
+    assert dicom().dicomFiles(node) == ([Path(file) for file in uids.values()], "")
+    # Whichever end the database begins with.
+    node.SetAttribute("DICOM.instanceUIDs", " ".join(reversed(uids)))
+    assert len(dicom().dicomFiles(node)[0]) == len(uids)
+
+
+def hardened(desktop, node, matrix: np.ndarray) -> None:
+    """Move a volume for good, as the module Transforms does."""
+    transform = desktop.host.scene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
+    transform.SetMatrixTransformToParent(desktop.slicer.util.vtkMatrixFromArray(matrix))
+    node.SetAndObserveTransformNodeID(transform.GetID())
+    assert node.HardenTransform()
+    assert node.GetParentTransformNode() is None
+
+
+def about_the_first_voxel(node, turn: np.ndarray) -> np.ndarray:
+    """A transform that leaves the first voxel where it is."""
+    matrix, origin = np.eye(4), np.array(node.GetOrigin())
+    matrix[:3, :3] = turn
+    matrix[:3, 3] = origin - turn @ origin
+    return matrix
+
+
+@pytest.mark.parametrize("way", ["hardened", "centred", "turned", "stretched", "cut"])
+def test_a_volume_that_was_moved_since_it_was_loaded_is_analysed_as_a_copy(desktop, logic, series, way):
+    node, _ = series
+    if way == "hardened":
+        hardened(desktop, node, np.array([[1, 0, 0, 0], [0, 1, 0, 25.0], [0, 0, 1, 0], [0, 0, 0, 1.0]]))
+    elif way == "centred":
+        desktop.slicer.vtkSlicerVolumesLogic().CenterVolume(node)
+    elif way == "turned":
+        c, s = np.cos(np.radians(3)), np.sin(np.radians(3))
+        hardened(desktop, node, about_the_first_voxel(node, np.array([[1, 0, 0], [0, c, -s], [0, s, c]])))
+    elif way == "stretched":
+        hardened(desktop, node, about_the_first_voxel(node, np.diag([1.0, 1.0, 1.03])))
+    else:
+        image = desktop.slicer.util.arrayFromVolume(node)[:, :-6].copy()
+        desktop.slicer.util.updateVolumeFromArray(node, image)
+    why = "it was moved or resampled since it was loaded"
+    assert dicom().dicomFiles(node) == ([], why)
+    said = []
+    entry = logic.start(node, note=said.append)
+    logic.poll()
+    assert entry.run._job.request.source.suffix == ".nrrd"
+    assert len(said) == 1
+    assert why in said[0]
+
+
+def test_the_panel_says_so_as_soon_as_it_is_moved(desktop, panel, series):
+    node, _ = series
+    panel.logic.getParameterNode().inputVolume = node
+    desktop.wait(lambda: "results can go back to the archive" in panel.ui.recognisedLabel.text, 5)
+    desktop.slicer.vtkSlicerVolumesLogic().CenterVolume(node)
+    desktop.wait(lambda: "results can go back to the archive" not in panel.ui.recognisedLabel.text, 5)
 
 
 def test_a_volume_of_its_own_needs_no_excuse(logic, add_volume):

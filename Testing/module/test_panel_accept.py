@@ -177,6 +177,84 @@ def test_a_drawing_that_does_not_count_is_not_accepted(desktop, reader, monkeypa
     assert not reader.acceptance.writing
 
 
+def mix_up_foramina(desktop, panel) -> None:
+    """Draw what cannot be right: the right foramen on the other side, where the left one is."""
+    slicer, nodes = desktop.slicer, panel.case.nodes
+    segmentation, volume = (desktop.host.scene.GetNodeByID(i) for i in (nodes.segmentation, nodes.volume))
+    array = slicer.util.arrayFromSegmentBinaryLabelmap(segmentation, "foramen_left_L4-L5", volume).copy()
+    slicer.util.updateSegmentBinaryLabelmapFromArray(array, segmentation, "foramen_right_L4-L5", volume)
+
+
+@pytest.fixture
+def refused(desktop, reader):
+    """The panel after a drawing was refused by the timer, and the message closed."""
+    mix_up_foramina(desktop, reader)
+    desktop.wait(lambda: desktop.messages, 20)
+    assert "numbers do not follow" in desktop.messages.pop()[1]
+    assert not reader.case.review.changed
+    return reader
+
+
+def test_a_drawing_that_was_refused_before_is_not_accepted_either(desktop, refused):
+    """The timer has told of it already; the views show the drawing, and the numbers are of the mask before."""
+    folder = refused.case.folder
+    for _ in range(2):
+        refused.ui.acceptButton.click()
+        assert "numbers do not follow" in desktop.messages.pop()[1]
+        assert not refused.acceptance.writing
+    assert read_record(folder / "case.json").accepted is None
+    lengthen(refused)
+    refused.ui.undoButton.click()
+    accept(desktop, refused)
+    assert read_record(folder / "case.json").accepted.rater == "M. Keller", "undo shows the masks of the numbers"
+    assert not desktop.messages
+
+
+def test_a_drawing_that_was_mended_is_accepted(desktop, reader):
+    """As with the editor's own undo."""
+    segmentation = desktop.host.scene.GetNodeByID(reader.case.nodes.segmentation).GetSegmentation()
+    history = desktop.slicer.vtkSegmentationHistory()
+    history.SetSegmentation(segmentation)
+    assert history.SaveState()
+    mix_up_foramina(desktop, reader)
+    desktop.wait(lambda: desktop.messages, 20)
+    assert "numbers do not follow" in desktop.messages.pop()[1]
+    assert reader.correctSection.unsettled
+    assert history.RestorePreviousState()
+    desktop.wait(lambda: not reader.correctSection.unsettled, 20)
+    accept(desktop, reader)
+    assert read_record(reader.case.folder / "case.json").accepted.rater == "M. Keller"
+    assert not desktop.messages
+
+
+def test_a_drawing_that_was_refused_is_not_left_without_a_word(desktop, refused, finished, tmp_path, add_volume):
+    """Neither to another case, nor when a result comes in; with the masks of new names it is gone."""
+    case = refused.case
+    other = Path(shutil.copytree(finished / "case", tmp_path / "other"))
+    desktop.qt.QFileDialog.answer = str(other)
+    refused.ui.openCaseButton.click()
+    assert [kind for kind, _ in desktop.messages] == ["question"]
+    assert refused.case is case, "the answer was no"
+    desktop.messages.clear()
+    refused.logic.getParameterNode().inputVolume = add_volume("second")
+    desktop.wait(lambda: refused.ui.applyButton.enabled)
+    refused.ui.applyButton.click()
+    desktop.wait(lambda: not refused.logic.isRunning, PATIENCE)
+    assert refused.case is case
+    assert "Ready, open it" in refused.ui.logTextEdit.toPlainText()
+    refused.ui.renameComboBox.currentIndex = refused.ui.renameComboBox.findData("L4-L5")
+    refused.ui.renameButton.click()
+    assert desktop.messages.pop()[0] == "question", "whether S1 may become L5; the answer was no"
+    assert refused.correctSection.unsettled, "nothing was renamed, the drawing is still there"
+    desktop.answers.append(True)
+    refused.ui.openCaseButton.click()
+    desktop.messages.clear()
+    assert refused.case.folder == other
+    accept(desktop, refused)
+    assert read_record(other / "case.json").accepted.rater == "M. Keller"
+    assert not desktop.messages
+
+
 def test_a_result_does_not_come_in_between(desktop, reader, child, add_volume):
     """A case that is being written stays on the screen although it counts as unchanged already."""
     case = reader.case

@@ -268,6 +268,48 @@ def test_all_levels_are_renamed_in_one_step(desktop, analysed):
     assert row_of(analysed, "disc_L4-L5 volume").value == disc.value
 
 
+def point_at(panel, title: str, key: str) -> None:
+    """Choose an object in the list, a brush for it, and a row of the table."""
+    ui = panel.ui
+    ui.doubtfulCheckBox.checked = False
+    items = [ui.findingsTree.topLevelItem(n) for n in range(ui.findingsTree.topLevelItemCount)]
+    ui.findingsTree.setCurrentItem(next(item for item in items if item.text(0)[2:] == title))
+    ui.discButton.click()
+    place = next(n for n, shown in enumerate(panel.measurementsSection._shown) if shown.key == key)
+    ui.measurementsTable.setCurrentCell(place, 0)
+
+
+@pytest.mark.parametrize("way", ["rename", "undo", "redo"])
+def test_new_names_leave_nothing_chosen_that_is_another_object_now(desktop, analysed, way):
+    """L4-L5 disc under its old name would be the disc above under the new ones."""
+    ui, scene = analysed.ui, desktop.host.scene
+    ui.renameComboBox.currentIndex = ui.renameComboBox.findData("L6-S1")
+    before = {"rename": [], "undo": [ui.renameButton], "redo": [ui.renameButton, ui.undoButton]}[way]
+    for button in before:
+        button.click()
+    key = next(m.key for m in analysed.case.result.measurements if m.key.startswith("disc_L4-L5") and m.can_be_moved)
+    point_at(analysed, "L4-L5 disc", key)
+    editor = analysed.correctSection._brush._editor
+    assert editor.currentSegmentID() == "disc_L4-L5"
+    assert analysed.measurementsSection.selectedKey() == key
+    {"rename": ui.renameButton, "undo": ui.undoButton, "redo": ui.redoButton}[way].click()
+    assert not desktop.messages
+    assert analysed.findingsSection.current is None
+    assert not ui.findingsTree.selectedItems()
+    assert analysed.measurementsSection.selectedKey() == ""
+    assert not ui.measurementsTable.selectedItems()
+    assert editor.activeEffect() is None
+    assert editor.segmentationNode() is None
+    assert not ui.doneButton.enabled
+    markups = [scene.GetNodeByID(node_id) for node_id in analysed.case.nodes.markups.values()]
+    assert all(node.GetDisplayNode().GetVisibility() for node in markups), "no other object's lines only"
+    assert not analysed.case._members
+    ui.discButton.click()
+    assert "Click on a disc" in desktop.messages.pop()[1]
+    ui.resetButton.click()
+    assert "Select a corrected row" in desktop.messages.pop()[1]
+
+
 def test_the_history_speaks_of_levels_by_the_names_that_they_have_now(desktop, analysed):
     from SpineQuantLib.anatomy.labels import disc_value
     from SpineQuantLib.report.words import number
@@ -355,6 +397,47 @@ def test_a_folder_of_cases_is_gone_through_by_disagreement(desktop, panel, folde
     panel.ui.previousButton.click()
     assert panel.case.folder.name == "c"
     assert not desktop.messages
+
+
+def test_the_list_names_the_case_that_is_open(desktop, panel, folder_of_cases, finished, tmp_path):
+    """A damaged case is told of and stepped over; a case from elsewhere is called by its own name."""
+    masks = folder_of_cases / "c" / "borders.npz"
+    whole = masks.read_bytes()
+    masks.write_bytes(b"damaged")
+    desktop.qt.QFileDialog.answer = str(folder_of_cases)
+    panel.ui.openFolderButton.click()
+    desktop.messages.clear()
+    panel.ui.nextButton.click()
+    assert "could not be opened" in desktop.messages.pop()[1]
+    assert panel.case.folder.name == "b"
+    assert panel.ui.worklistLabel.text.startswith("1 of 3 · b")
+    assert not panel.ui.previousButton.enabled
+    panel.ui.nextButton.click()
+    assert panel.case.folder.name == "a"
+    assert panel.ui.worklistLabel.text.startswith("3 of 3 · a")
+    other = Path(shutil.copytree(finished / "case", tmp_path / "elsewhere"))
+    desktop.qt.QFileDialog.answer = str(other)
+    panel.ui.openCaseButton.click()
+    assert panel.case.folder == other
+    assert panel.ui.worklistLabel.text == "elsewhere"
+    masks.write_bytes(whole)
+    panel.ui.previousButton.click()
+    assert panel.ui.worklistLabel.text.startswith("2 of 3 · c"), "mended meanwhile, it is tried again"
+    assert panel.case.folder.name == "c"
+    assert not desktop.messages
+    desktop.close_scene()
+    assert not panel.ui.worklistLabel.text
+
+
+def test_a_list_whose_first_case_is_damaged_goes_on_with_the_next(desktop, panel, folder_of_cases):
+    (folder_of_cases / "b" / "borders.npz").unlink()
+    desktop.qt.QFileDialog.answer = str(folder_of_cases)
+    panel.ui.openFolderButton.click()
+    assert panel.case is None
+    assert not panel.ui.worklistLabel.text
+    panel.ui.nextButton.click()
+    assert panel.case.folder.name == "c"
+    assert panel.ui.worklistLabel.text.startswith("2 of 3 · c")
 
 
 def test_changes_are_not_lost_without_a_word(desktop, panel, folder_of_cases):
