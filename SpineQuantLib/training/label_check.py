@@ -40,14 +40,14 @@ def problem_of(labels: np.ndarray, *, complete: bool = False, annotated: bool = 
             )
         unknown = [v for v in values if not _meaning(v)]
         if unknown:
-            return f"no label values are {_listed(unknown)}; README.md lists those there are under 'The case folder'"
+            return f"they hold {_listed(unknown)}: no label values; README.md lists those under 'The case folder'"
         return ""
     strange = sorted(set(values) - _BODIES - _DISCS)
     if strange:
         return (
-            f"neither vertebral bodies (1–28) nor discs (101–128) are {_listed(strange)}; put sac and foramina into a "
-            "file of their own (in raters/NAME, in the index under annotations), or mark the volume as complete if "
-            "everything in view is labelled"
+            f"they hold {_listed(strange)}: neither vertebral bodies (1–28) nor discs (101–128); put sac and foramina "
+            "into a file of their own (in raters/NAME, in the index under annotations), or mark the volume as complete "
+            "if everything in view is labelled"
         )
     if len(values) < _FEWEST:
         return (

@@ -13,12 +13,15 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
+from SpineQuantLib.anatomy.structures import Structure
 from SpineQuantLib.case.errors import OutputError
+from SpineQuantLib.case.measurement import Measurement
 from SpineQuantLib.case.opinion import Score, Verdict
 from SpineQuantLib.case.spine import Naming
 from SpineQuantLib.report.html import write_report
 from SpineQuantLib.report.pdf import write_pdf
 from SpineQuantLib.report.ranges import with_ranges
+from SpineQuantLib.report.summary import level_table
 
 NASTY = '<img src="http://evil.example/x.png"/><b>&amp;</b> {{ 7 * 7 }} </para>'
 
@@ -107,6 +110,21 @@ def test_signs_that_few_fonts_have_come_out(page):
 def test_what_the_grid_leaves_uncertain_is_told_by_column(page, empty_page):
     assert "Voxels and slices alone leave (intervals hold it already): Disc height ±0.2 mm." in text_of(page)
     assert "Voxels and slices" not in text_of(empty_page)
+
+
+def test_a_bulge_beside_the_middle_is_shown_at_its_greatest_and_where_it_lies(make_case, tmp_path):
+    case = make_case()
+    bulge = Measurement(Structure.DISC, "L4-L5", None, "posterior bulge", "corner line", 0.4, "mm")
+    greatest = replace(bulge, method="greatest beyond corner line", value=4.9)
+    place = replace(
+        greatest, name="place of posterior bulge", method="left positive", value=6.4, grade="left of the middle"
+    )
+    page = write(replace(case, measurements=(*case.measurements, bulge, greatest, place)), tmp_path)
+    words = text_of(page)
+    assert "4.9" in words
+    assert "left of the" in words
+    table = level_table(replace(case, measurements=(*case.measurements, bulge, greatest, place)))
+    assert ("Posterior bulge", "greatest beyond corner line", "mm") in table.columns
 
 
 def test_verdicts_are_told_by_colour_and_word(make_case, page, empty_page, tmp_path):

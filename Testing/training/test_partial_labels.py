@@ -254,15 +254,15 @@ def test_bodies_and_discs_are_ordered_from_the_top_down() -> None:
 @pytest.mark.parametrize(
     ("values", "complete", "message"),
     [
-        ((20, 21, 61), False, r"neither .* 61 \(Dural sac\); .*raters/NAME.* mark the volume as complete"),
+        ((20, 21, 61), False, r"hold 61 \(Dural sac\): neither .*raters/NAME.* mark the volume as complete"),
         ((20, 21, 173), False, r"173 \(L4-L5 right foramen\)"),
-        ((20, 77), False, "neither .* are 77;"),
-        ((20, 27), False, "neither .* are 27;"),
-        ((20, 20.5), False, r"neither .* are 20\.5;"),
+        ((20, 77), False, "hold 77: neither"),
+        ((20, 27), False, "hold 27: neither"),
+        ((20, 20.5), False, r"hold 20\.5: neither"),
         ((22,), False, r"22 \(L3 body\) alone is labelled.* label more of them"),
         ((122,), False, r"122 \(L3-L4 disc\) alone"),
         ((), False, "nothing alone is labelled"),
-        ((20, 77), True, "no label values are 77; README"),
+        ((20, 77), True, "hold 77: no label values; README"),
     ],
 )
 def test_labels_that_would_be_mistaken_are_refused(values: tuple[float, ...], complete: bool, message: str) -> None:
