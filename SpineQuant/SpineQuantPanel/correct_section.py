@@ -88,14 +88,8 @@ class CorrectSection:
         """Show what can be done now."""
         ui, case = self.ui, self.case
         writing = self._acceptance.writing
-        for widget in (
-            ui.renameButton,
-            ui.renameComboBox,
-            ui.resetButton,
-            ui.foramenButton,
-            ui.canalButton,
-            ui.discButton,
-        ):
+        edits = (ui.renameButton, ui.renameComboBox, ui.resetButton, ui.foramenButton, ui.canalButton, ui.discButton)
+        for widget in edits:
             widget.enabled = case is not None and not self._busy
         ui.acceptButton.enabled = case is not None and not self._busy and not writing
         # Not to another case before this one is safe.
