@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from .section import Field
+from .field import Field
 
 __all__ = ["AXIS", "NO_UPPER_ENDPLATE", "without_dens"]
 

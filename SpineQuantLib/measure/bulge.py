@@ -22,9 +22,10 @@ from scipy.interpolate import CubicSpline
 
 from ..anatomy.structures import Side, Structure
 from ..case.measurement import Measurement
+from .field import Field
 from .landmarks import Landmarks
 from .rows import NO_BORDER, Subject, line
-from .section import Ends, Field, Plane, Section, cut
+from .section import Ends, Plane, Section, cut
 
 __all__ = ["CORNER_LINE", "GREATEST_BULGE", "measure_bulge"]
 

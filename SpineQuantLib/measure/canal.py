@@ -17,9 +17,10 @@ from ..anatomy.structures import Structure
 from ..case.canal_profile import CanalProfile
 from ..case.measurement import Measurement
 from .canal_curve import CanalCurve
+from .field import Field
 from .landmarks import Landmarks
 from .rows import CUT, NOT_SEEN, Subject, length, line, slipped
-from .section import Field, cut
+from .section import cut
 
 __all__ = ["CORD_SPACE", "PERPENDICULAR", "measure_canal", "measure_compression", "measure_smallest", "profile_of"]
 

@@ -18,10 +18,11 @@ from ..anatomy.levels import SACRUM_VALUE, vertebra_value
 from ..case.canal_profile import CanalSection
 from ..case.grid import lps_to_ras
 from .centreline import CentreLine
+from .field import Field
 from .frames import unit
 from .landmarks import Landmarks
 from .rows import CUT, NOT_SEEN, RAGGED, length, solid
-from .section import Ends, Field, Plane, Section, cross, cut
+from .section import Ends, Plane, Section, cross, cut
 
 __all__ = ["NARROW", "TAPERED", "CanalCurve", "Place"]
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.interpolate import make_smoothing_spline
 
+from .field import Field
 from .frames import SUPERIOR, unit
-from .section import Field
 
 __all__ = ["CentreLine", "trace"]
 

@@ -33,6 +33,7 @@ from ..case.measurement import Geometry, Measurement
 from .angles import sagittal_angle
 from .axis import AXIS
 from .bulge import measure_bulge
+from .field import Field
 from .landmarks import Landmarks
 from .profile import HEIGHT_NAMES, INSET, Profile, body_depth
 from .rows import (
@@ -47,7 +48,7 @@ from .rows import (
     length,
     line,
 )
-from .section import Ends, Field, Plane, Section, cut
+from .section import Ends, Plane, Section, cut
 from .signal import SignalReader
 
 __all__ = ["FACING", "INDEX_METHOD", "measure_disc"]

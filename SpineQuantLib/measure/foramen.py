@@ -20,10 +20,13 @@ from ..anatomy.labels import foramen_value
 from ..anatomy.levels import split_level
 from ..anatomy.structures import Side, Structure
 from ..case.measurement import Measurement
+from .field import Field
 from .frames import LEFT, SUPERIOR, Frame, unit
 from .landmarks import Landmarks
 from .rows import CUT, NO_BORDER, NOT_SEEN, Subject, length, line, slipped
-from .section import BORDER, THICK, Ends, Field, Plane, Section, cut
+from .sampling import BORDER
+from .section import Ends, Plane, Section, cut
+from .slices import THICK
 
 __all__ = ["ASYMMETRY", "NARROWEST", "measure_asymmetry", "measure_foramen"]
 

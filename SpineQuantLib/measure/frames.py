@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .section import BORDER, Field, Plane
+from .field import Field
+from .sampling import BORDER
+from .section import Plane
 
 __all__ = ["Frame", "between", "estimate", "seen_in", "unit"]
 

@@ -16,8 +16,9 @@ from . import frames
 from .axis import AXIS, without_dens
 from .centreline import CentreLine, trace
 from .corners import Corners, corners_of
+from .field import Field
 from .frames import Frame
-from .section import Field, Plane, Section, cut
+from .section import Plane, Section, cut
 
 __all__ = ["Landmarks"]
 

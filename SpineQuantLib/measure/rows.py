@@ -10,8 +10,9 @@ import numpy as np
 
 from ..anatomy.structures import Side, Structure
 from ..case.measurement import Geometry, Measurement
+from .field import Field
 from .landmarks import Landmarks
-from .section import Ends, Field, Plane, Section
+from .section import Ends, Plane, Section
 
 __all__ = [
     "CUT",

@@ -19,7 +19,7 @@ from ..case.measurement import Measurement
 from ..case.result import Contrast
 from .landmarks import Landmarks
 from .rows import NOT_SEEN, Subject
-from .section import THICK
+from .slices import THICK
 
 __all__ = ["PEAK", "SignalReader"]
 
@@ -30,6 +30,8 @@ _PERCENTILE = 90.0
 _FEWEST = 40
 _INNER = 0.55
 """Share of the disc's depth and width, around its middle, that holds the nucleus; the ring around it is dark anyway."""
+_OVERSHOOT = 0.05
+"""Share of the brightest signal by which interpolation may undershoot zero beside an edge."""
 _COLUMN = ("signal ratio", PEAK, "1")
 
 
@@ -98,7 +100,7 @@ def _refused(landmarks: Landmarks, image: np.ndarray | None, contrast: Contrast)
         return f"the image is {contrast}, and only T2 signal tells of a disc's water"
     if landmarks.sac is None:
         return "the dural sac is not seen"
-    if float(np.min(image)) < 0:
+    if float(np.min(image)) < -_OVERSHOOT * float(np.percentile(image, 99.5)):
         return "the image has negative values: it was rescaled, and a ratio of signals needs zero to mean no signal"
     return ""
 

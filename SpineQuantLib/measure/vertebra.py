@@ -23,6 +23,7 @@ from ..anatomy.structures import Structure
 from ..case.measurement import Measurement
 from .angles import sagittal_angle
 from .axis import AXIS, NO_UPPER_ENDPLATE
+from .field import Field
 from .landmarks import Landmarks
 from .profile import HEIGHT_NAMES, Profile, body_depth
 from .rows import (
@@ -38,7 +39,7 @@ from .rows import (
     length,
     line,
 )
-from .section import Ends, Field, Plane, cut
+from .section import Ends, Plane, cut
 
 __all__ = ["ENDPLATES", "measure_vertebra"]
 

@@ -70,11 +70,11 @@ def _with_smallest(before: State, after: State, name: str) -> State:
 def _undrawn(before: State, after: State, small: Measurement, drawn: Sequence[Measurement]) -> Measurement | None:
     """The smallest section that no reader drew; None where there is none."""
     original = before.original(small.key)
-    follows_mask = all(m.geometry != small.geometry for m in before.rows.values() if m.key in before.by_hand)
-    masks_edited = any(edit.kind == "mask" for edit in before.result.edits)
-    row = small if follows_mask else original if not masks_edited else None
-    if follows_mask and not masks_edited and original is not None:
-        row = original
+    if original is not None and not any(edit.kind == "mask" for edit in before.result.edits):
+        row: Measurement | None = original
+    else:
+        drawn_before = [m.geometry for m in before.rows.values() if m.key in before.by_hand]
+        row = small if small.geometry not in drawn_before else None
     replaced = [o.geometry for m in drawn if (o := before.original(m.key)) is not None]
     if row is None or (row.geometry is not None and row.geometry in replaced):
         row = _from_profile(after, small, {m.level for m in drawn})

@@ -11,6 +11,7 @@ import numpy as np
 from ..anatomy.structures import NetworkClass
 from ..case.grid import Grid
 from ..case.opinion import CommitteeOpinion
+from ..case.view import whole_view
 from ..models.committee import Committee
 from ..segment.second_look import look
 from ..training.partial import bit
@@ -126,6 +127,7 @@ def _store(opinion: CommitteeOpinion, path: Path) -> None:
         member_entropy=entropy[part[1:]],
         embedding=embedding,
         seen_again=np.array(opinion.seen_again, dtype=str),
+        view=np.array(opinion.view or whole_view(opinion.grid.shape)),
     )
 
 
@@ -145,4 +147,6 @@ def load_opinion(path: Path) -> CommitteeOpinion:
         entropy[box] = file["member_entropy"]
         embedding = file["embedding"]
         again = tuple(file["seen_again"].tolist()) if "seen_again" in file else ()
-    return CommitteeOpinion(grid, probabilities, members, entropy, embedding if embedding.size else None, again)
+        # Opinions of earlier versions took the whole array for the view.
+        view = tuple(map(tuple, file["view"].tolist())) if "view" in file else None
+    return CommitteeOpinion(grid, probabilities, members, entropy, embedding if embedding.size else None, again, view)

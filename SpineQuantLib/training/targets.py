@@ -115,10 +115,10 @@ def target_of(
 
 
 def _below(lowest: int) -> tuple[NetworkClass, ...]:
-    """What the vertebra below the lowest labelled object may be: below L5 the sacrum alone, below L4 a body as well."""
+    """What lies below the lowest labelled object: below L5 the sacrum alone, below others bodies as well."""
     if lowest >= 100 or lowest in _LAST_LUMBAR or lowest == SACRUM_VALUE:
         return (B.SACRUM,)
-    return (B.BODY, B.SACRUM) if lowest == VERTEBRA_VALUES["L4"] else (B.BODY,)
+    return (B.BODY, B.SACRUM)
 
 
 def _upper_end(labels: np.ndarray, topmost: int, corridor: Corridor, row_mm: float) -> float:

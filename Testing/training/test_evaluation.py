@@ -16,11 +16,12 @@ from SpineQuantLib.anatomy.structures import Side
 from SpineQuantLib.case.errors import InputError
 from SpineQuantLib.case.grid import Grid, to_reading_order
 from SpineQuantLib.case.spine import NamedSpine, Naming
+from SpineQuantLib.models.committee import load_fast
 from SpineQuantLib.training.collect import LabelledVolume
 from SpineQuantLib.training.evaluation.card import evaluation_text
 from SpineQuantLib.training.evaluation.measures import MeasurePair, measure_references, pair_committee, pair_raters
 from SpineQuantLib.training.evaluation.metrics import overlap
-from SpineQuantLib.training.evaluation.predict import Prediction
+from SpineQuantLib.training.evaluation.predict import Prediction, PredictionStore
 from SpineQuantLib.training.evaluation.reference import BETWEEN_BODIES, DRAWN, read_references, reference_spine
 from SpineQuantLib.training.evaluation.robustness import CONDITIONS, UNCHANGED, Change, degrade
 from SpineQuantLib.training.evaluation.run import Evaluation, evaluate_model
@@ -59,6 +60,18 @@ def volume(phantom: Phantom, tmp_path_factory: pytest.TempPathFactory) -> Labell
         sitk.WriteImage(grid.image(drawn), str(folder / rater / "p.nii.gz"))
     annotations = tuple(folder / rater / "p.nii.gz" for rater in "AB")
     return LabelledVolume("p", "p", "T2", folder / "image.nii.gz", folder / "labels.nii.gz", annotations)
+
+
+def test_a_kept_prediction_knows_where_the_picture_ends(phantom: Phantom, tmp_path: Path) -> None:
+    """What ends there is cut, whether the networks were asked now or before."""
+    image = to_reading_order(phantom.image)
+    black = sitk.ConstantPad(sitk.Cast(image, sitk.sitkFloat32), (0, 6, 1), (0, 0, 1), 0.0)
+    committee = load_fast()
+    fresh = PredictionStore(committee, tmp_path).of("p", "1", lambda: black).spine
+    kept = PredictionStore(committee, tmp_path).of("p", "1", lambda: pytest.fail("it was kept")).spine
+    depth, rows, columns = phantom.grid.shape
+    assert fresh.vertebrae
+    assert kept.view == fresh.view == ((1, depth + 1), (6, rows + 6), (0, columns))
 
 
 def predicted(spine: NamedSpine, **changes: object) -> Prediction:

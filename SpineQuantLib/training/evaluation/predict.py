@@ -109,7 +109,9 @@ class PredictionStore:
                 occupancy[structure] = np.zeros(grid.shape, np.float32)
                 occupancy[structure][box] = data[structure.value]
         naming = Naming(facts["named"], facts["method"], tuple(facts["evidence"]), tuple(facts["doubts"]))
-        spine = NamedSpine(grid, labels, occupancy, tuple(facts["vertebrae"]), naming)
+        # Predictions of earlier versions took the whole array for the view.
+        view = tuple(map(tuple, facts["view"])) if facts.get("view") else None
+        spine = NamedSpine(grid, labels, occupancy, tuple(facts["vertebrae"]), naming, view)
         return Prediction(spine, facts["problem"], facts["seconds"])
 
     def _save(self, name: str, digest: str, found: Prediction) -> None:
@@ -124,6 +126,7 @@ class PredictionStore:
             "image": digest,
             "grid": asdict(spine.grid),
             "box": box,
+            "view": spine.view,
             "vertebrae": spine.vertebrae,
             **asdict(naming),
             "problem": found.problem,
