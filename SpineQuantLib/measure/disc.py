@@ -30,7 +30,7 @@ from numpy.polynomial import Polynomial
 from ..anatomy.levels import SACRUM_VALUE, split_level, vertebra_value
 from ..anatomy.structures import Structure
 from ..case.measurement import Geometry, Measurement
-from .angles import sagittal_angle
+from .angles import coronal_angle, sagittal_angle
 from .axis import AXIS
 from .bulge import measure_bulge
 from .field import Field
@@ -76,6 +76,9 @@ _CORNER = 5.0
 _LEAST_DEPTH = 1.0
 _SHORTER = 1.5
 """Millimetres by which a disc may end before the endplates do: a thin edge is lost between voxels."""
+_ONE_SIDED = 8.0
+"""Degrees between a disc's surfaces, seen from the front, from which one section does not stand for the disc."""
+_SLOPES = "higher on one side by {angle:.0f}° seen from the front: heights depend on where the section lies"
 _SIDEWAYS, _IN_PLANE = (0,), (1, 2)
 
 
@@ -97,19 +100,29 @@ def measure_disc(
     flags = doubts(field, section)
     depth = _depth(section)
     profile = Profile(section, *_margins(landmarks, level, section, depth))
-    rows = _in_section(subject, profile, depth, flags)
+    heights = [*flags, *_one_sided(landmarks, level)]
+    rows = _in_section(subject, profile, depth, heights)
     fyllos = next(row for row in rows if row.method == "Fyllos")
     width = _width(landmarks, subject, field, flags)
     return [
         *rows,
-        _frobin(landmarks, subject, flags),
-        _index(landmarks, subject, fyllos, flags),
+        _frobin(landmarks, subject, heights),
+        _index(landmarks, subject, fyllos, heights),
         width,
         _volume(subject, field, flags),
         _wedge(landmarks, subject, flags),
         *measure_bulge(landmarks, level, width.value, length(depth), "", flags, everywhere=everywhere),
         signals.row(level, flags),
     ]
+
+
+def _one_sided(landmarks: Landmarks, level: str) -> list[str]:
+    """Reason to doubt the heights of one section of a disc that is wedged sideways, as in scoliosis."""
+    frame = landmarks.frame(level)
+    if frame is None or not frame.endplates:
+        return []
+    angle = abs(coronal_angle(frame, frame.endplates[0], frame, frame.endplates[1]))
+    return [_SLOPES.format(angle=angle)] if angle >= _ONE_SIDED else []
 
 
 def _volume(subject: Subject, field: Field, flags: list[str]) -> Measurement:

@@ -113,6 +113,25 @@ def test_foramina_that_climb_through_slices_of_a_leaning_spine_are_doubted(whole
     assert all("climbs" in row.flag for row in wrong)
 
 
+def test_heights_of_discs_that_are_wedged_sideways_are_doubted(whole):
+    """Where a disc is higher on one side, the height of its middle depends on where the middle is taken to be."""
+    assert not any("on one side" in row.flag for row in whole.values())
+    phantom = make_phantom(PhantomSpec(scoliosis=28.0))
+    truth = {row.key: row.value for row in phantom.truth}
+    found = rows(phantom.spine())
+    heights = [
+        row
+        for row in found.values()
+        if row.structure is Structure.DISC and "height" in row.name and row.value is not None and row.key in truth
+    ]
+    wrong = [row for row in heights if abs(row.value - truth[row.key]) > 0.35]
+    assert wrong
+    assert all("on one side" in row.flag for row in wrong)
+    straight = [row for row in heights if row.level == "L4-L5"]
+    assert straight
+    assert not any("on one side" in row.flag for row in straight)
+
+
 def padded(spine: NamedSpine, before: tuple[int, int, int], after: tuple[int, int, int]) -> NamedSpine:
     """The spine in a picture with black planes around it."""
     widths = list(zip(before, after, strict=True))
