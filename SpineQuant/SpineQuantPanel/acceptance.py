@@ -5,7 +5,7 @@ import time
 import slicer
 from slicer.i18n import tr as _
 
-from SpineQuantLib.case.errors import EngineError, SpineQuantError
+from SpineQuantLib.case.errors import EngineError, OutputError, SpineQuantError
 from SpineQuantLib.case.progress import ProgressEvent
 from SpineQuantPanel import dicom
 from SpineQuantPanel.helpers import told
@@ -62,6 +62,8 @@ class Acceptance:
 
     def finish(self) -> None:
         """Wait for a case that is being written, for when the application closes."""
+        from SpineQuantLib.review.second_reading import write_beside
+
         end = time.monotonic() + _LAST_SECONDS
         while self._run is not None and self._run.running and time.monotonic() < end:
             self._run.poll()
@@ -73,7 +75,16 @@ class Acceptance:
             if run.running:
                 run.close()
                 raise EngineError(_("Writing {folder} took too long.").format(folder=run.signed.folder))
-            run.check()
+            try:
+                run.check()
+            except OutputError:
+                changed = self._changed(run.signed)
+                if not changed:
+                    raise
+                # Nobody can be asked any more.
+                words = _("{reason}.\n\nYour reading was kept beside it:\n{place}")
+                place = write_beside(run.signed).folder
+                slicer.util.warningDisplay(words.format(reason=changed, place=place))
 
     def _conclude(self) -> None:
         """Tell how it ended; the one place where that happens."""
@@ -81,19 +92,22 @@ class Acceptance:
         run, case, self._run = self._run, self._case, None
         self.words = ""
         try:
-            run.check()
+            stamp = run.check()
         except EngineError as error:
             self._writeHere(case, run.signed, str(error))
         except SpineQuantError as error:
-            self._again(case, run.signed, str(error))
+            if changed := self._changed(run.signed):
+                self._writeBeside(case, run.signed, changed)
+            else:
+                self._again(case, run.signed, str(error))
         else:
-            self._written(case, run.signed)
+            self._written(case, run.signed, stamp, run.signed.folder)
         self._ended()
 
-    def _written(self, case, signed) -> None:
-        self._note(_("Accepted and written: ") + str(signed.folder))
+    def _written(self, case, signed, stamp: str, folder) -> None:
+        self._note(_("Accepted and written: ") + str(folder))
         with told(_("The case was written, but it cannot be read again.")):
-            case.review.written(signed)
+            case.review.written(signed, stamp, folder)
             if self._isOpen(case):
                 # In another scene the same IDs are other nodes.
                 case.mark()
@@ -107,10 +121,7 @@ class Acceptance:
 
     def _again(self, case, signed, reason: str) -> None:
         words = _("{folder} could not be written.\n\n{reason}\n\n").format(folder=signed.folder, reason=reason)
-        if self._isOpen(case):
-            words += _("The corrections are still here. Close this message to go on with them.")
-        else:
-            words += _("The case is no longer open: if you close this message, its corrections are lost.")
+        words += self._otherwise(case)
         if slicer.util.confirmRetryCloseDisplay(words):
             with told(_("The case could not be written.")):
                 self._start(case, signed)
@@ -123,5 +134,35 @@ class Acceptance:
         words += _("Write it here instead? Slicer stands still for some seconds.")
         if slicer.util.confirmOkCancelDisplay(words):
             with told(_("The case could not be written.")):
-                write_signed(signed)
-                self._written(case, signed)
+                written = write_signed(signed)
+                self._written(case, signed, written.stamp, written.folder)
+
+    def _writeBeside(self, case, signed, reason: str) -> None:
+        """Somebody else was faster: what they did stays, and this becomes a second reading beside it."""
+        from SpineQuantLib.review.second_reading import place_beside, write_beside
+
+        words = _(
+            "{reason}.\n\nYour reading can be kept as a case of its own, a second reading beside theirs:\n{place}\n\n"
+            "Write it? Slicer stands still for some seconds, and you go on in that folder. "
+        ).format(reason=reason, place=place_beside(signed))
+        if slicer.util.confirmOkCancelDisplay(words + self._otherwise(case)):
+            with told(_("The case could not be written.")):
+                written = write_beside(signed)
+                self._written(case, signed, written.stamp, written.folder)
+
+    @staticmethod
+    def _changed(signed) -> str:
+        """How the folder of a case is no longer what its reader opened; empty where it is."""
+        from SpineQuantLib.review.stamp import check_unchanged
+
+        try:
+            check_unchanged(signed.folder, signed.stamp)
+        except SpineQuantError as error:
+            return str(error)
+        return ""
+
+    def _otherwise(self, case) -> str:
+        """What becomes of the corrections if a message is closed."""
+        if self._isOpen(case):
+            return _("The corrections are still here. Close this message to go on with them.")
+        return _("The case is no longer open: if you close this message, its corrections are lost.")

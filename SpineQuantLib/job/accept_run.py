@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..case.errors import EngineError, ExitCode, OutputError
 from ..review.accepting import Signed
-from ..review.draft import write_draft
+from ..review.draft import write_draft, written_stamp
 from .engine import Engine
 from .events import JobEvent
 from .request import AcceptRequest
@@ -75,8 +75,13 @@ class AcceptRun:
         """Return what the child has said since the last call, and move the job on."""
         return self._job.poll()
 
-    def check(self) -> None:
+    def check(self) -> str:
         """Return if the case folder is written whole, and let go of the draft in any case.
+
+        Returns
+        -------
+        str
+            Stamp of the folder as it was written.
 
         Raises
         ------
@@ -90,10 +95,13 @@ class AcceptRun:
         outcome = self._job.outcome
         if outcome is None:
             raise RuntimeError("The case is still being written.")
-        self._remove()
-        if outcome.state is not JobState.FINISHED:
-            kind = OutputError if outcome.exit_code in _TOLD else EngineError
-            raise kind(outcome.reason)
+        try:
+            if outcome.state is not JobState.FINISHED:
+                kind = OutputError if outcome.exit_code in _TOLD else EngineError
+                raise kind(outcome.reason)
+            return written_stamp(self._folder / "draft")
+        finally:
+            self._remove()
 
     def close(self) -> None:
         """End the child if need be, waiting up to two seconds; the case folder is then the old one or the new one."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -10,7 +9,7 @@ from pathlib import Path
 
 import SimpleITK as sitk
 
-from ..case.errors import InputError, OutputError, SpineQuantError
+from ..case.errors import InputError, SpineQuantError
 from ..case.folder import new_case_folder
 from ..case.journey import Journey
 from ..case.progress import ProgressEvent
@@ -18,9 +17,10 @@ from ..case.record import read_record
 from ..case.result import CaseResult, InputInfo
 from ..images.read import read_volume
 from .history import FILE_NAME, write_corrections
+from .stamp import check_unchanged, stamp
 from .state import State
 
-__all__ = ["Signed", "check_unchanged", "keep_strangers", "stamp", "with_sources", "write_signed"]
+__all__ = ["Signed", "Written", "keep_strangers", "with_sources", "write_signed"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,12 +38,31 @@ class Signed:
     folder : Path
         Case folder that it was opened from.
     stamp : str
-        :func:`stamp` of that folder when it was opened.
+        :func:`~SpineQuantLib.review.stamp.stamp` of that folder when it was opened.
     """
 
     before: State
     after: State
     native: sitk.Image
+    folder: Path
+    stamp: str
+
+
+@dataclass(frozen=True, eq=False)
+class Written:
+    """An accepted case on disk.
+
+    Attributes
+    ----------
+    result : CaseResult
+        The case as it was written.
+    folder : Path
+        Where.
+    stamp : str
+        Stamp of what was written, whatever has become of the folder since.
+    """
+
+    result: CaseResult
     folder: Path
     stamp: str
 
@@ -54,7 +73,7 @@ def write_signed(
     *,
     source: Path | None = None,
     progress: Callable[[ProgressEvent], None] | None = None,
-) -> CaseResult:
+) -> Written:
     """Write an accepted case; see :meth:`~SpineQuantLib.review.case_review.CaseReview.accept`.
 
     Parameters
@@ -70,8 +89,8 @@ def write_signed(
 
     Returns
     -------
-    CaseResult
-        The case as it was written.
+    Written
+        What is on disk now.
 
     Raises
     ------
@@ -90,28 +109,11 @@ def write_signed(
         write_corrections(signed.after, part / FILE_NAME)
         result = write_case(result, signed.native, part, Journey(WRITING_SHARES, progress))
         keep_strangers(target, part)
+        # Of what lies here, and not of the folder afterwards: somebody may save into it as soon as it is there.
+        written = Written(result, target, stamp(part))
         if own:
             check_unchanged(target, signed.stamp)
-    return result
-
-
-def check_unchanged(folder: Path, before: str) -> None:
-    """Raise an OutputError where a case folder is not what its stamp says."""
-    if stamp(folder) != before:
-        raise OutputError(
-            f"{folder} was changed by somebody else since it was opened; accept into another folder, or open the "
-            "case again to see what they did"
-        )
-
-
-def stamp(folder: Path) -> str:
-    """Tells whether a case folder was written again."""
-    found = hashlib.sha256()
-    for name in ("case.json", FILE_NAME, "measurements.json"):
-        path = folder / name
-        found.update(path.read_bytes() if path.is_file() else b"")
-        found.update(b"\0")
-    return found.hexdigest()
+    return written
 
 
 def with_sources(result: CaseResult, source: Path | None) -> InputInfo:

@@ -20,7 +20,7 @@ from ..case.progress import ProgressEvent
 from ..case.record import read_record
 from ..case.result import CaseResult
 from ..measure.landmarks import Landmarks
-from .accepting import Signed, stamp, write_signed
+from .accepting import Signed, write_signed
 from .levels import names_of, renamed_state, table_under_new_names
 from .lines import move_line, reset_rows
 from .masks import voxels_of
@@ -57,7 +57,6 @@ class CaseReview:
     def __init__(self, opened: OpenedCase) -> None:
         self.rater = ""
         self._opened = opened
-        self._stamp = stamp(opened.folder)
         self._timeline = Timeline(opened.state)
         self._landmarks: Landmarks | None = None
 
@@ -81,7 +80,7 @@ class CaseReview:
     @property
     def stamp(self) -> str:
         """Tells the folder, as it was opened or written last, from every other and from any later one."""
-        return self._stamp
+        return self._opened.stamp
 
     @property
     def native(self) -> sitk.Image:
@@ -355,8 +354,7 @@ class CaseReview:
         """
         signed = self.sign(rater)
         target = Path(folder) if folder is not None else self.folder
-        write_signed(signed, target, source=source, progress=progress)
-        self.written(signed, target)
+        self.written(signed, write_signed(signed, target, source=source, progress=progress).stamp, target)
         return target
 
     def sign(self, rater: str) -> Signed:
@@ -376,24 +374,29 @@ class CaseReview:
         self.rater = rater
         accepted = self._timeline.sign(rater)
         after = replace(self._state, result=replace(self._state.result, accepted=accepted))
-        return Signed(self._state, after, self.native, self.folder, self._stamp)
+        return Signed(self._state, after, self.native, self.folder, self.stamp)
 
-    def written(self, signed: Signed, folder: Path | None = None) -> None:
+    def unsigned(self) -> Signed:
+        """The present state to be kept although nobody accepts it; see :mod:`~SpineQuantLib.review.second_reading`."""
+        return Signed(self._state, self._state, self.native, self.folder, self.stamp)
+
+    def written(self, signed: Signed, stamp: str, folder: Path | None = None) -> None:
         """Take note that a signed state is on disk. What was edited since then stays, and counts as changed.
 
         Parameters
         ----------
         signed : Signed
-            From :meth:`sign`.
+            From :meth:`sign` or :meth:`unsigned`.
+        stamp : str
+            Stamp of what was written, from who wrote it: the folder may have been changed again since.
         folder : Path, optional
             Where it was written; the case's own folder by default.
 
         Raises
         ------
         InputError
-            If the folder is not what was written.
+            If the folder cannot be read.
         """
         folder = signed.folder if folder is None else folder
-        self._opened = OpenedCase(folder, signed.after, self.native, read_record(folder / "case.json"))
-        self._stamp = stamp(folder)
+        self._opened = OpenedCase(folder, signed.after, self.native, read_record(folder / "case.json"), stamp)
         self._timeline.written(signed.before, signed.after)

@@ -18,12 +18,15 @@ from ..case.record import read_record, write_record
 from ..case.result import CaseResult
 from ..images.gather import gathered
 from ..report.tables import read_measurements, write_measurements_json
-from .accepting import Signed, check_unchanged, write_signed
+from .accepting import Signed, write_signed
 from .history import FILE_NAME, read_corrections, write_corrections
 from .opening import open_case
+from .stamp import check_unchanged
 from .state import State
 
-__all__ = ["accept_draft", "read_draft", "write_draft"]
+__all__ = ["accept_draft", "read_draft", "write_draft", "written_stamp"]
+
+_WRITTEN = "written.txt"
 
 
 def write_draft(signed: Signed, folder: Path) -> None:
@@ -122,4 +125,34 @@ def accept_draft(
         As in :func:`read_draft` and :func:`~SpineQuantLib.review.accepting.write_signed`.
     """
     signed = read_draft(folder, case, stamp)
-    return write_signed(signed, source=gathered(files, folder / "images") if files else None, progress=progress)
+    written = write_signed(signed, source=gathered(files, folder / "images") if files else None, progress=progress)
+    try:
+        (folder / _WRITTEN).write_text(written.stamp, encoding="utf-8")
+    except OSError as error:
+        raise OutputError(
+            f"{case} was written, but {folder} cannot be ({error.strerror or error}); free some space, and open the "
+            "case again"
+        ) from error
+    return written.result
+
+
+def written_stamp(folder: Path) -> str:
+    """Stamp of the case folder as :func:`accept_draft` wrote it.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the draft.
+
+    Raises
+    ------
+    OutputError
+        If it does not say so.
+    """
+    try:
+        return (folder / _WRITTEN).read_text(encoding="utf-8")
+    except OSError as error:
+        raise OutputError(
+            f"{folder / _WRITTEN} cannot be read ({error.strerror or error}), so that nobody knows whether the case "
+            "was written; open it again to see"
+        ) from error

@@ -22,11 +22,14 @@ from ..case.view import view_of
 from ..report.ranges import read_case_references
 from ..report.tables import read_measurements
 from .history import FILE_NAME, read_corrections
+from .stamp import stamp
 from .state import State
 
 __all__ = ["OpenedCase", "open_case", "read_result"]
 
 _PROFILE = "canal_profile.csv"
+_TRIES = 3
+"""To read a folder that another program is writing; a case takes its place by renaming, so that one more will do."""
 
 
 class OpenedCase:
@@ -42,13 +45,16 @@ class OpenedCase:
         The input volume on its own grid, with its own numbers.
     record : CaseRecord
         ``case.json``.
+    stamp : str
+        :func:`~SpineQuantLib.review.stamp.stamp` of the folder with this content.
     """
 
-    def __init__(self, folder: Path, state: State, native: sitk.Image, record: CaseRecord) -> None:
+    def __init__(self, folder: Path, state: State, native: sitk.Image, record: CaseRecord, stamp: str) -> None:
         self.folder = folder
         self.state = state
         self.native = native
         self.record = record
+        self.stamp = stamp
 
 
 def open_case(folder: Path) -> OpenedCase:
@@ -57,9 +63,24 @@ def open_case(folder: Path) -> OpenedCase:
     Raises
     ------
     InputError
-        If it is none, is not whole, or was written by a version that kept no borders.
+        If it is none, is not whole, was written by a version that kept no borders, or is being changed all the time.
     """
     folder = Path(folder)
+    for _ in range(_TRIES):
+        # Before the reading, and once more after it: what changed in between belongs to neither state.
+        before = stamp(folder)
+        try:
+            opened = _opened(folder, before)
+        except InputError:
+            if stamp(folder) == before:
+                raise
+            continue
+        if stamp(folder) == before:
+            return opened
+    raise InputError(f"{folder} is being changed by another program; wait until that is done, and open the case again")
+
+
+def _opened(folder: Path, before: str) -> OpenedCase:
     if not folder.is_dir():
         raise InputError(f"{folder} is no folder; name a case folder as 'spinequant analyze' writes it")
     if not (folder / "case.json").is_file():
@@ -72,7 +93,7 @@ def open_case(folder: Path) -> OpenedCase:
     result = read_result(folder, record, borders, native)
     edits, automatic, by_hand = read_corrections(folder / FILE_NAME)
     result = replace(result, edits=edits, accepted=record.accepted)
-    return OpenedCase(folder, State(result, automatic, by_hand), native, record)
+    return OpenedCase(folder, State(result, automatic, by_hand), native, record, before)
 
 
 def read_result(folder: Path, record: CaseRecord, borders: Borders, native: sitk.Image) -> CaseResult:

@@ -17,6 +17,7 @@ from SpineQuantLib.job.accept_run import AcceptRun
 from SpineQuantLib.job.engine import Engine
 from SpineQuantLib.job.request import AcceptRequest, JobRequest, RequestError, read_request
 from SpineQuantLib.review.case_review import CaseReview
+from SpineQuantLib.review.stamp import stamp
 
 PATIENCE = 60.0
 
@@ -74,10 +75,10 @@ def test_the_real_worker_writes_the_case(case, tmp_path):
     engine = Engine(sys.executable, dict(os.environ))
     run = AcceptRun(review.sign("A. Reader"), engine, scratch=tmp_path)
     said = finish(run)
-    run.check()
-    review.written(run.signed)
+    review.written(run.signed, run.check())
     engine.close()
     assert not review.changed
+    assert review.stamp == stamp(case)
     assert {e.stage for e in said if isinstance(e, ProgressEvent)} >= {"files", "scene", "report"}
     assert read_record(case / "case.json").accepted.rater == "A. Reader"
     assert CaseReview.open(case).row(row.key) == review.row(row.key)

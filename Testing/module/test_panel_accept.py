@@ -7,7 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 
+from SpineQuantLib.anatomy.labels import disc_value
 from SpineQuantLib.case.record import read_record
 from SpineQuantLib.report.tables import read_measurements
 
@@ -151,6 +153,60 @@ def test_a_process_that_dies_leaves_the_choice_to_write_here(desktop, reader, ch
     accept(desktop, reader)
     assert written(folder, row.key).source == "corrected"
     assert not reader.case.review.changed
+
+
+def save_a_mask(folder: Path) -> bytes:
+    """What another program might do while the panel has the case open; returns the file."""
+    image = sitk.ReadImage(str(folder / "segmentation.nii.gz"))
+    labels = sitk.GetArrayFromImage(image)
+    labels[labels == disc_value("L4")] = 0
+    drawn = sitk.GetImageFromArray(labels)
+    drawn.CopyInformation(image)
+    sitk.WriteImage(drawn, str(folder / "segmentation.nii.gz"))
+    return (folder / "segmentation.nii.gz").read_bytes()
+
+
+def test_a_mask_that_was_saved_meanwhile_is_not_replaced(desktop, reader, monkeypatch):
+    """The reader is asked, and goes on in a folder beside; both readings can be opened afterwards."""
+    row, case, folder = lengthen(reader), reader.case, reader.case.folder
+    for name in ("write_report", "write_pdf", "write_workbook"):
+        monkeypatch.setattr(f"SpineQuantLib.writing.{name}", lambda *_: None)
+    saved = save_a_mask(folder)
+    accept(desktop, reader)
+    kind, text = desktop.messages.pop()
+    assert kind == "question"
+    assert "another program saved its masks there" in text
+    assert "corrections are still here" in text
+    assert (folder / "segmentation.nii.gz").read_bytes() == saved
+    assert read_record(folder / "case.json").accepted is None
+    assert case.review.changed, "the answer was no"
+    desktop.answers.append(True)
+    accept(desktop, reader)
+    assert (folder / "segmentation.nii.gz").read_bytes() == saved
+    beside = case.folder
+    assert beside.parent == folder.parent
+    assert str(beside) in desktop.messages.pop()[1]
+    assert not case.review.changed
+    assert read_record(beside / "case.json").accepted.rater == "M. Keller"
+    assert written(beside, row.key).value == pytest.approx(row.value + 2.0, abs=1e-6)
+    assert reader.openCase(folder)
+    assert not (reader.case.result.spine.labels == disc_value("L4")).any(), "what the other program saved is taken up"
+    assert not desktop.messages
+
+
+def test_the_module_is_closed_and_the_folder_was_changed(desktop, reader, monkeypatch):
+    """Nobody can be asked any more; what was accepted is kept all the same."""
+    row, folder = lengthen(reader), reader.case.folder
+    for name in ("write_report", "write_pdf", "write_workbook"):
+        monkeypatch.setattr(f"SpineQuantLib.writing.{name}", lambda *_: None)
+    saved = save_a_mask(folder)
+    reader.ui.acceptButton.click()
+    reader.cleanup()
+    assert (folder / "segmentation.nii.gz").read_bytes() == saved
+    ((_, text),) = desktop.messages
+    (beside,) = (path for path in folder.parent.iterdir() if path.name.startswith(f"{folder.name}-"))
+    assert text.endswith(str(beside))
+    assert written(beside, row.key).source == "corrected"
 
 
 def test_no_room_for_the_draft_is_told_at_once(desktop, reader):

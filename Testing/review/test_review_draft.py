@@ -79,8 +79,7 @@ def test_what_is_edited_while_it_is_written_stays_and_counts_as_changed(folder, 
     signed = review.sign("First")
     assert review.changed, "signed is not written"
     review.move(ANTERIOR, points + 0.2)
-    write_signed(signed)
-    review.written(signed)
+    review.written(signed, write_signed(signed).stamp)
     assert review.changed
     assert len(review.history) == 2
     review.undo()
