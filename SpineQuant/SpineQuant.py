@@ -322,6 +322,15 @@ class SpineQuantWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         views.setReadingLayout(case.nodes)
         if self.findingsSection.findings:
             self.findingsSection.look(self.findingsSection.findings[0])
+        if case.changed_since:
+            folder, how = case.changed_since
+            words = _(
+                "Since this scene was stored, the folder of its case was changed: {how}.\n{folder}\n\n"
+                "Neither is lost. The corrections in this scene, which nobody had accepted, are a case of their own "
+                "now, a second reading, and you go on with it here:\n{own}\n\n"
+                "Accept it to keep it as your reading. To see the other one, press Case… and choose its folder."
+            )
+            slicer.util.warningDisplay(words.format(how=how, folder=folder, own=case.folder))
         if case.left_out:
             words = _("There are drawings that cannot be right. The case is shown without them:\n\n")
             slicer.util.warningDisplay(words + "\n".join(f"• {reason}" for reason in case.left_out))

@@ -10,12 +10,14 @@ from ..anatomy.structures import Side, Structure
 from ..case.errors import InputError, OutputError
 from ..case.measurement import Measurement
 from ..review.case_review import CaseReview
+from ..review.second_reading import keep_beside
+from ..review.stamp import what_changed
 from ..review.taking_up import take_up_mask
 from ..scene.build import SceneNodes
 from ..scene.markups import measurement_keys, points_of
 from ..scene.members import remove_members, show_members
 from ..scene.read_back import labels_of
-from ..scene.reopen import add_case_folder, mark_case, stamp_of, vertebrae_of
+from ..scene.reopen import add_case_folder, is_unaccepted, mark_case, stamp_of, vertebrae_of
 from ..scene.update import ensure_segment, show_result, show_segmentation
 from ..scene.volume import add_volume
 from .places import value_of
@@ -52,11 +54,16 @@ class OpenCase:
     left_out : tuple of str
         What a stored scene, or a file that another program saved into the folder, held that cannot be right, and why;
         the case is shown without it.
+    changed_since : tuple of (Path, str) or None
+        Where a stored scene held corrections that nobody had accepted, and their case folder was changed since: that
+        folder, and how it was changed. The case that is open is then another one, of the corrections.
 
     Raises
     ------
     InputError
-        If the folder is no whole case.
+        If the folder is no whole case, or was changed so that nothing of what a stored scene holds fits it.
+    OutputError
+        If corrections in a stored scene have to be kept beside their folder, and cannot be.
     """
 
     def __init__(self, scene: Any, folder: Path, volume_node: Any = None, nodes: SceneNodes | None = None) -> None:
@@ -73,7 +80,9 @@ class OpenCase:
             )
         self.nodes = nodes
         self._members = ""
+        self._refused = False
         self.left_out: tuple[str, ...] = ()
+        self.changed_since: tuple[Path, str] | None = None
         if stored:
             self._take_up()
         else:
@@ -102,12 +111,38 @@ class OpenCase:
         """Corrections that nobody had accepted when the scene was stored, or the case as it has become since."""
         stored = stamp_of(self.scene, self.nodes)
         if not stored:
-            return  # the scene of the case folder itself
-        if stored != self.review.stamp:
+            self._take_up_saved()  # the scene of the case folder itself
+        elif stored == self.review.stamp:
+            self.left_out = tuple(self._take_up_edits())
+            self.show(masks=bool(self.left_out))
+        elif is_unaccepted(self.scene, self.nodes):
+            self._take_up_beside(what_changed(self.folder, stored))
+        else:
+            self._take_up_saved()
             self.show(masks=True)
-            return
-        self.left_out = tuple(self._take_up_edits())
-        self.show(masks=bool(self.left_out))
+
+    def _take_up_beside(self, how: str) -> None:
+        """Corrections in a scene whose case folder somebody else has changed since: neither may replace the other."""
+        folder = self.folder
+        left = self._take_up_edits()
+        if self.review.changed:
+            try:
+                self.review = keep_beside(self.review)
+            except OutputError as error:
+                raise OutputError(
+                    f"{folder} was changed since this scene was stored: {how}. The corrections in the scene have to be "
+                    f"kept beside it, and that is not possible: {error}. Then open the scene again"
+                ) from error
+            self.changed_since = (folder, how)
+        elif left:
+            raise InputError(
+                f"{folder} was changed since this scene was stored: {how}. What the scene holds does not fit it any "
+                f"more and stays in the scene as it is ({'; '.join(left)}). Open the folder by itself to see what it "
+                "holds now"
+            )
+        self._take_up_saved()
+        self.left_out = (*left, *self.left_out)
+        self.show(masks=True)
 
     def _take_up_edits(self) -> list[str]:
         """Names, masks and lines as they are in the scene; returns what cannot be right, and why."""
@@ -137,7 +172,14 @@ class OpenCase:
 
     def mark(self) -> None:
         """Note in the scene which case it shows and in which state, so that a stored scene can be taken up again."""
-        mark_case(self.scene, self.nodes, self.folder, self.review.stamp, self.result.spine.vertebrae)
+        mark_case(
+            self.scene,
+            self.nodes,
+            self.folder,
+            self.review.stamp,
+            self.result.spine.vertebrae,
+            unaccepted=self.review.changed or self._refused,
+        )
 
     @property
     def folder(self) -> Path:
@@ -187,7 +229,11 @@ class OpenCase:
         node = self.scene.GetNodeByID(self.nodes.segmentation)
         if node is None:
             raise InputError("the segmentation of the case is no longer in the scene; open the case again")
+        # Until it counts, what is drawn is in the scene alone.
+        self._refused = True
+        self.mark()
         rows = self.review.edit_mask(labels_of(node, self.result.spine.grid))
+        self._refused = False
         self.show()
         return rows
 
@@ -222,6 +268,7 @@ class OpenCase:
         self.nodes = show_result(self.scene, self.nodes, self.result)
         if masks:
             show_segmentation(self.scene, self.nodes, self.result, self.review.native)
+            self._refused = False
         self.mark()
 
     # What is looked at.

@@ -27,12 +27,13 @@ from .host import import_slicer, vtk_messages
 from .markups import measurement_keys
 from .segmentation import ATTRIBUTE_PREFIX, TAGGED
 
-__all__ = ["add_case_folder", "case_folder_of", "find_cases", "mark_case", "stamp_of", "vertebrae_of"]
+__all__ = ["add_case_folder", "case_folder_of", "find_cases", "is_unaccepted", "mark_case", "stamp_of", "vertebrae_of"]
 
 _PROFILE = "canal_profile.csv"
 _FOLDER = f"{ATTRIBUTE_PREFIX}CaseFolder"
 _STAMP = f"{ATTRIBUTE_PREFIX}CaseStamp"
 _VERTEBRAE = f"{ATTRIBUTE_PREFIX}Vertebrae"
+_UNACCEPTED = f"{ATTRIBUTE_PREFIX}Unaccepted"
 
 _FILL_OPACITY = 0.35
 
@@ -120,7 +121,9 @@ def _nodes(scene: Any, kind: str) -> list[Any]:
     return [found.GetItemAsObject(n) for n in range(found.GetNumberOfItems())]
 
 
-def mark_case(scene: Any, nodes: SceneNodes, folder: Path, stamp: str, vertebrae: Sequence[str] = ()) -> None:
+def mark_case(
+    scene: Any, nodes: SceneNodes, folder: Path, stamp: str, vertebrae: Sequence[str] = (), unaccepted: bool = True
+) -> None:
     """Write into a scene where a case lies and what of it is shown, for when the scene is stored elsewhere.
 
     Parameters
@@ -135,18 +138,27 @@ def mark_case(scene: Any, nodes: SceneNodes, folder: Path, stamp: str, vertebrae
         State of the folder that the scene goes back to.
     vertebrae : sequence of str
         Names in the scene, top down, which a reader may have changed since.
+    unaccepted : bool
+        Whether the scene may hold what the folder does not: corrections or drawings that nobody has accepted.
     """
     node = scene.GetNodeByID(nodes.segmentation)
     if node is not None:
         node.SetAttribute(_FOLDER, str(folder.resolve()))
         node.SetAttribute(_STAMP, stamp)
         node.SetAttribute(_VERTEBRAE, " ".join(vertebrae))
+        node.SetAttribute(_UNACCEPTED, "yes" if unaccepted else "no")
 
 
 def stamp_of(scene: Any, nodes: SceneNodes) -> str:
     """Which state of a case the scene was stored with; empty where it does not say."""
     node = scene.GetNodeByID(nodes.segmentation)
     return (node.GetAttribute(_STAMP) or "") if node is not None else ""
+
+
+def is_unaccepted(scene: Any, nodes: SceneNodes) -> bool:
+    """Whether a stored scene may hold corrections that nobody had accepted; also where it does not say."""
+    node = scene.GetNodeByID(nodes.segmentation)
+    return node is not None and node.GetAttribute(_UNACCEPTED) != "no"
 
 
 def vertebrae_of(scene: Any, nodes: SceneNodes) -> tuple[str, ...]:

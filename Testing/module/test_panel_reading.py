@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -272,10 +273,12 @@ def test_a_stored_scene_is_taken_up_again(desktop, panel, finished):
     assert choose(panel, "L4-L5 disc").level == "L4-L5"
 
 
-def test_a_scene_stored_elsewhere_brings_its_case_and_what_was_not_accepted(desktop, analysed, tmp_path):
+def test_a_scene_stored_elsewhere_brings_its_case_and_what_was_not_accepted(desktop, analysed, tmp_path, monkeypatch):
     """Work that is in a saved scene is not lost, although nobody had accepted it."""
     from SpineQuantLib.anatomy.labels import disc_value
 
+    for name in ("write_report", "write_pdf", "write_workbook"):
+        monkeypatch.setattr(f"SpineQuantLib.writing.{name}", lambda *_: None)
     scene, case = desktop.host.scene, analysed.case
     row = next(m for m in case.result.measurements if m.key.startswith("canal_L4-L5_AP-diameter"))
     ends = np.array(row.geometry.points)
@@ -301,14 +304,26 @@ def test_a_scene_stored_elsewhere_brings_its_case_and_what_was_not_accepted(desk
     analysed.ui.undoButton.click()
     analysed.ui.undoButton.click()
     assert analysed.case.review.row(row.key).value == row.value
-    # The case was accepted by somebody else since: the scene shows what it has become.
+    # The case was accepted by somebody else since: neither reading may replace the other.
     desktop.close_scene()
-    record = case.folder / "corrections.json"
-    record.write_text('{"schema_version": 1, "edits": [], "automatic": [], "placed_by_hand": []}', encoding="utf-8")
+    path = case.folder / "case.json"
+    accepted = {"rater": "A. Colleague", "time": "2025-01-31T14:05:00+00:00", "seconds": 60.0}
+    theirs = json.dumps({**json.loads(path.read_text(encoding="utf-8")), "accepted": accepted})
+    path.write_text(theirs, encoding="utf-8")
     assert scene.ReadFromMRB(str(tmp_path / "elsewhere.mrb"))
     analysed.onSceneEndImport(None, None)
-    assert not analysed.case.review.changed
-    assert not desktop.messages
+    np.testing.assert_array_equal(analysed.case.result.spine.labels, drawn)
+    found = {m.key: m.value for m in analysed.case.result.measurements}
+    assert found[row.key] == pytest.approx(row.value * 1.2, abs=0.05)
+    assert path.read_text(encoding="utf-8") == theirs
+    beside = analysed.case.folder
+    assert (beside.parent, beside != case.folder) == (case.folder.parent, True)
+    ((kind, text),) = desktop.messages
+    assert kind == "warning"
+    assert "it was accepted by A. Colleague on 2025-01-31 at 14:05 UTC" in text
+    assert f"{case.folder}\n" in text
+    assert f"{beside}\n" in text
+    assert json.loads((beside / "case.json").read_text(encoding="utf-8"))["accepted"] is None
 
 
 @pytest.mark.parametrize("lowest", ["L6-S1", "L4-L5"])
