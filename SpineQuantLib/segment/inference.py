@@ -39,6 +39,15 @@ _SURE = 0.9995
 _OVERLAP = (0.33, 0.4, 0.4)
 """Share of a patch that neighbours have in common, along (k, j, i)."""
 
+_PAIR = 2
+"""Patches that are shown together on the CPU. PyTorch takes its fast convolution (oneDNN) for several of this size, and
+one that is four times as slow for a single one (``ConvParams::use_mkldnn`` in ATen/native/Convolution.cpp)."""
+
+
+def _beside_itself(net: SpineUNet) -> Callable[[torch.Tensor], torch.Tensor]:
+    """The network, shown the only patch of a small volume together with the same patch."""
+    return lambda patch: net(torch.cat([patch] * _PAIR))[:1]
+
 
 def _predict(net: SpineUNet, stacks: Sequence[torch.Tensor], device: torch.device, tiles: int) -> np.ndarray:
     """Probabilities float32 (classes, nk, nj, ni) of one member, the slices of all stacks in their order again."""
@@ -55,7 +64,8 @@ def _predict(net: SpineUNet, stacks: Sequence[torch.Tensor], device: torch.devic
     out = np.empty((len(NetworkClass), depth, *stacks[0].shape[3:]), np.float32)
     with torch.inference_mode(), torch.autocast(device.type, torch.float16, enabled=device.type == "cuda"):
         for n, x in enumerate(stacks):
-            logits = inferer(x.to(device), net)
+            alone = device.type == "cpu" and all(n <= m for n, m in zip(x.shape[2:], net.config.patch, strict=True))
+            logits = inferer(x.to(device), _beside_itself(net) if alone else net)
             out[:, n :: len(stacks)] = torch.softmax(logits.float(), dim=1)[0].cpu().numpy()
     least = net.config.least_component
     return drop_small_components(out, least) if least else out
@@ -74,7 +84,7 @@ def _predict_within_memory(
     """
     embedding = embedding or Embedding()
     if device.type != "cuda":
-        return _predict(net, stacks, device, tiles=1)
+        return _predict(net, stacks, device, _PAIR)
     for tiles in (4, 1):
         try:
             return _predict(net, stacks, device, tiles)
@@ -85,7 +95,7 @@ def _predict_within_memory(
                 tell("the GPU has too little free memory; going on in smaller pieces, which takes longer")
     tell("the GPU has too little free memory even for small pieces; this network runs on the CPU, which takes longer")
     try:
-        return _predict(net.cpu(), stacks, torch.device("cpu"), tiles=1)
+        return _predict(net.cpu(), stacks, torch.device("cpu"), _PAIR)
     finally:
         net.to(device)
 
