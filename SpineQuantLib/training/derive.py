@@ -9,9 +9,9 @@ import numpy as np
 from scipy import ndimage
 from skimage.morphology import convex_hull_image
 
-from ..anatomy.levels import VERTEBRA_VALUES
+from ..anatomy.levels import VERTEBRA_VALUES, column_with, vertebra_name
 
-__all__ = ["column_order", "disc_between", "gap_between", "undrawn_discs"]
+__all__ = ["adjoin", "column_order", "disc_between", "gap_between", "undrawn_discs"]
 
 
 def column_order(values: Iterable[int]) -> list[int]:
@@ -20,15 +20,27 @@ def column_order(values: Iterable[int]) -> list[int]:
     return sorted(values, key=lambda v: (order.index(v % 100), v))
 
 
+def adjoin(upper: int, lower: int) -> bool:
+    """Whether a vertebra may lie just above another, by their label values."""
+    try:
+        column_with(vertebra_name(upper), vertebra_name(lower))
+    except ValueError:
+        return False
+    return True
+
+
 def undrawn_discs(values: Iterable[int]) -> list[tuple[int, int]]:
     """Pairs of label values of neighbouring bodies between which no disc is drawn, top down.
+
+    Two bodies between which another one was left out are no neighbours.
 
     Parameters
     ----------
     values : iterable of int
         Of all bodies and discs that are drawn.
     """
-    return [(upper, lower) for upper, lower in itertools.pairwise(column_order(values)) if max(upper, lower) < 100]
+    pairs = itertools.pairwise(column_order(values))
+    return [(upper, lower) for upper, lower in pairs if max(upper, lower) < 100 and adjoin(upper, lower)]
 
 
 def _both(upper: np.ndarray, lower: np.ndarray, pixels: int = 20) -> bool:

@@ -9,10 +9,10 @@ from scipy import ndimage
 from skimage.draw import polygon2mask
 
 from ..anatomy.labels import CANAL_VALUE, describe
-from ..anatomy.levels import SACRUM_VALUE, VERTEBRA_VALUES, column_with, vertebra_name
+from ..anatomy.levels import SACRUM_VALUE, VERTEBRA_VALUES
 from ..anatomy.structures import NetworkClass, Side, Structure
 from .corridor import Corridor
-from .derive import column_order, disc_between, undrawn_discs
+from .derive import adjoin, column_order, disc_between, undrawn_discs
 from .label_check import problem_of
 from .partial import bit, bits, forbid, from_classes, permit, set_class
 
@@ -58,8 +58,8 @@ def target_of(
     Parameters
     ----------
     labels : np.ndarray
-        Integer (nk, nj, ni) in reading order: vertebral bodies (and S1), discs, or both, labelled without gaps from a
-        top level to a bottom level.
+        Integer (nk, nj, ni) in reading order: vertebral bodies (and S1), discs, or both. Beyond the topmost and the
+        lowest, and where one between was left out, it stays open what lies there.
     spacing : tuple of float
         Millimetres (k, j, i).
     annotation : np.ndarray, optional
@@ -86,12 +86,14 @@ def target_of(
         return from_classes(network_classes(labels))
     values = column_order(int(v) for v in np.unique(labels) if v > 0)
     centres = _centres(labels, values)
-    corridor = Corridor.through(centres, labels.shape, spacing)
+    bodies = min(values) < 100
+    lowest = _below(values[-1] % 100)
+    corridor = Corridor.through(centres, labels.shape, spacing, ends_below=B.BODY not in lowest)
     target = np.full(labels.shape, bit(B.BACKGROUND), np.uint8)
     rows = np.arange(labels.shape[1])[None, :, None]
     above = rows < _upper_end(labels, values[0], corridor, spacing[1])
     below = rows > corridor.bottom
-    near = (corridor.beside < 45) & (np.abs(corridor.behind) < 60)
+    near = (corridor.aside < 45) & (corridor.away < 60)
     behind = (corridor.behind > 5) & (corridor.behind < 55) & (corridor.beside < 25)
     beside = (corridor.behind > -5) & (corridor.behind < 50) & (corridor.beside < 45)
     permit(target, np.broadcast_to(behind, target.shape), B.CANAL)
@@ -100,8 +102,7 @@ def target_of(
     beyond = above | (rows < corridor.top) | below
     permit(target, np.broadcast_to(near & beyond, target.shape), B.DISC, B.CANAL, B.FORAMEN)
     permit(target, np.broadcast_to(near & above, target.shape), B.BODY)
-    bodies = min(values) < 100
-    permit(target, np.broadcast_to(near & below, target.shape), *_below(values[-1] % 100 if bodies else values[-1]))
+    permit(target, np.broadcast_to(near & below, target.shape), *lowest)
     if bodies:
         _open_undrawn(target, labels, values, corridor)
         _mark_bodies(target, labels, values, spacing)
@@ -115,8 +116,8 @@ def target_of(
 
 
 def _below(lowest: int) -> tuple[NetworkClass, ...]:
-    """What lies below the lowest labelled object: below L5 the sacrum alone, below others bodies as well."""
-    if lowest >= 100 or lowest in _LAST_LUMBAR or lowest == SACRUM_VALUE:
+    """What lies below a vertebra or its disc: below L5 and L6 the sacrum alone, below others bodies as well."""
+    if lowest in _LAST_LUMBAR or lowest == SACRUM_VALUE:
         return (B.SACRUM,)
     return (B.BODY, B.SACRUM)
 
@@ -150,7 +151,7 @@ def _mark_bodies(
 def _open_undrawn(target: np.ndarray, labels: np.ndarray, values: list[int], corridor: Corridor) -> None:
     """Bodies, and discs beside them, that are there but not drawn, where both were labelled but not all of either."""
     rows = np.arange(labels.shape[1])[None, :, None]
-    near = (np.abs(corridor.behind) < 35) & (corridor.beside < 40)
+    near = (corridor.away < 35) & (corridor.aside < 40)
 
     def reopen(first: int, last: int, *classes: NetworkClass) -> None:
         permit(target, near & (rows >= first) & (rows <= last), *classes)
@@ -170,30 +171,21 @@ def _rows_of(labels: np.ndarray, value: int) -> np.ndarray:
 
 
 def _undrawn(upper: int, lower: int) -> tuple[NetworkClass, ...]:
-    """What lies undrawn between two labelled objects, one of which is a disc."""
-    if lower < 100 and (upper < 100 or _adjoin(upper - 100, lower)):
+    """What lies undrawn between two labelled objects; the disc between two neighbouring bodies follows from them."""
+    if lower < 100 and adjoin(upper % 100, lower):
         return ()
     if upper >= 100 and lower >= 100:
         return (B.BODY,)
     return () if lower - 100 == upper else (B.BODY, B.DISC)
 
 
-def _adjoin(upper: int, lower: int) -> bool:
-    """Whether one vertebra may lie just above another."""
-    try:
-        column_with(vertebra_name(upper), vertebra_name(lower))
-    except ValueError:
-        return False
-    return True
-
-
 def _mark_discs(target: np.ndarray, labels: np.ndarray, values: list[int], corridor: Corridor) -> None:
     """Labelled discs; the bodies between them are there but not drawn."""
     rows = np.arange(labels.shape[1])[None, :, None]
-    near = np.broadcast_to((np.abs(corridor.behind) < 35) & (corridor.beside < 40), target.shape)
-    between = np.broadcast_to((rows <= corridor.bottom), target.shape)
-    permit(target, near & between, B.BODY)
-    permit(target, near & ~between, B.SACRUM, B.BODY)
+    near = np.broadcast_to((corridor.away < 35) & (corridor.aside < 40), target.shape)
+    permit(target, near, B.BODY)
+    # A tilted sacrum reaches past the upper end of the disc that lies on it.
+    permit(target, near & (rows >= _rows_of(labels, values[-1])[0]), B.SACRUM)
     for value in values:
         set_class(target, labels == value, B.DISC)
 
@@ -208,7 +200,8 @@ def _mark_sacrum(
     ring = ndimage.binary_dilation(inside, iterations=_OUTLINE_ERROR) & ~inside
     body = near & inside[None] & (labels == 0)
     forbid(target, np.broadcast_to(near & ~(inside | ring)[None], target.shape), B.SACRUM)
-    if lowest < 100:
+    # Below other bodies than the last lumbar one there may be more of them before S1 comes.
+    if lowest in _LAST_LUMBAR:
         disc, doubtful = disc_between((labels == lowest) & near, body, spacing)
         set_class(target, disc & ~(near & ring[None]), B.DISC)
         permit(target, doubtful, B.DISC, B.BACKGROUND)
