@@ -8,7 +8,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..case.grid import Grid, to_reading_order
-from ..training.collect import LabelledVolume, read_array, read_labels
+from ..training.collect import LabelledVolume, read_annotation, read_labels
 from ..training.phantom import Phantom
 from .truth import Truth, truths_of
 
@@ -85,17 +85,12 @@ def read_sample(volume: LabelledVolume) -> Sample:
     Raises
     ------
     InputError
-        If the labels cannot be used.
-    ValueError
-        If labels or annotations lie on another grid than the image.
+        If the labels or an annotation cannot be used, or lie on another grid than the image.
     """
     image = read_image(volume)
     grid = Grid.of(image)
-    read = [(volume.labels, *read_labels(volume)), *((path, *read_array(path)) for path in volume.annotations)]
-    for path, array, own in read:
-        if array.shape != grid.shape or not np.allclose(own.matrix, grid.matrix, atol=1e-3):
-            raise ValueError(f"{volume.id}: {path.name} lies on another grid than the image")
-    labels, *drawn = (array.astype(np.uint16) for _, array, _ in read)
+    labels = read_labels(volume, grid)[0].astype(np.uint16)
+    drawn = [read_annotation(volume, path, grid) for path in volume.annotations]
     truths = truths_of(labels, grid.spacing, drawn, volume.complete, volume.sacrum)
     return Sample(
         volume.id, volume.subject, volume.contrast, "real", grid, sitk.GetArrayFromImage(image), tuple(truths)

@@ -14,8 +14,9 @@ from ..anatomy.structures import CLASSES_OF, Structure
 from ..case.grid import Grid
 from ..case.spine import NamedSpine
 from ..training.derive import disc_between, undrawn_discs
+from ..training.label_check import OPEN_VALUE
 from ..training.partial import bits
-from ..training.targets import OPEN_VALUE, target_of
+from ..training.targets import target_of
 
 __all__ = ["Truth", "truths_of"]
 

@@ -23,7 +23,7 @@ from ..images.resample import resample_like, resample_to_spacing
 from ..models.network import NetworkConfig
 from ..models.preprocess import normalise
 from ..models.slices import shown_slices
-from .label_check import problem_of
+from .label_check import annotation_problem, problem_of
 from .phantom import PhantomSpec, make_phantom
 from .targets import target_of
 
@@ -33,6 +33,7 @@ __all__ = [
     "cache_phantom",
     "cache_volume",
     "check_volumes",
+    "read_annotation",
     "read_array",
     "read_index",
     "read_labels",
@@ -112,7 +113,8 @@ def read_index(path: Path) -> list[LabelledVolume]:
     Raises
     ------
     ValueError
-        If a column or a file is missing, an id occurs twice, or a subject stands in both sets.
+        If a column or a file is missing, an id occurs twice, a subject stands in both sets, or a folder stands where a
+        file should.
     """
     table = pd.read_csv(path, dtype=str, keep_default_na=False)
     missing = {"id", "subject", "contrast", "image", "labels", "split"} - set(table.columns)
@@ -132,6 +134,12 @@ def read_index(path: Path) -> list[LabelledVolume]:
         absent = [str(p) for p in (image, labels, *drawn, *grown) if not p.exists()]
         if absent:
             raise ValueError(f"{path.name}, {row['id']}: not found: {', '.join(absent)}")
+        folders = [str(p) for p in (image, labels, *drawn, *grown) if p.is_dir()]
+        if folders:
+            raise ValueError(
+                f"{path.name}, {row['id']}: {', '.join(folders)} is a folder, but a file must stand here; "
+                "convert DICOM to NIfTI first"
+            )
         complete = row.get("complete", "").lower() in ("1", "true", "yes")
         out.append(
             LabelledVolume(
@@ -188,30 +196,71 @@ def read_array(path: Path) -> tuple[np.ndarray, Grid]:
     return sitk.GetArrayFromImage(image), Grid.of(image)
 
 
-def read_labels(volume: LabelledVolume) -> tuple[np.ndarray, Grid]:
+def read_labels(volume: LabelledVolume, grid: Grid | None = None) -> tuple[np.ndarray, Grid]:
     """Labels of a volume in reading order, and their grid.
+
+    Parameters
+    ----------
+    volume : LabelledVolume
+        Whose they are.
+    grid : Grid, optional
+        Of the image in reading order, where the labels are to be used together with it.
 
     Raises
     ------
     InputError
-        If they are not what training and evaluation can use; the message says what to do.
+        If they are not what training and evaluation can use, or lie on another grid; the message says what to do.
     """
-    labels, grid = read_array(volume.labels)
+    labels, own = read_array(volume.labels)
+    if grid is not None:
+        _check_grid(volume, volume.labels, own, grid)
     if problem := problem_of(labels, complete=volume.complete, annotated=bool(volume.taught)):
         raise InputError(f"{volume.id}: the labels {volume.labels} cannot be used: {problem}")
-    return labels, grid
+    return labels, own
+
+
+def read_annotation(volume: LabelledVolume, path: Path, grid: Grid) -> np.ndarray:
+    """Sac and foramina of a volume from one of its files, uint16 in reading order.
+
+    Parameters
+    ----------
+    volume : LabelledVolume
+        Whose they are.
+    path : Path
+        The file.
+    grid : Grid
+        Of the image in reading order.
+
+    Raises
+    ------
+    InputError
+        If the file holds something else, nothing, or lies on another grid; the message says what to do.
+    """
+    drawn, own = read_array(path)
+    _check_grid(volume, path, own, grid)
+    if problem := annotation_problem(drawn):
+        raise InputError(f"{volume.id}: the annotation {path} cannot be used: {problem}")
+    return drawn.astype(np.uint16)
+
+
+def _check_grid(volume: LabelledVolume, path: Path, own: Grid, grid: Grid) -> None:
+    if own.shape != grid.shape or not np.allclose(own.matrix, grid.matrix, atol=1e-3):
+        raise InputError(f"{volume.id}: {path} does not lie on the grid of the image; resample it onto {volume.image}")
 
 
 def check_volumes(volumes: Iterable[LabelledVolume]) -> None:
-    """Refuse labels that cannot be used before anything that takes long begins.
+    """Refuse labels and annotations that cannot be used before anything that takes long begins.
 
     Raises
     ------
     InputError
-        As :func:`read_labels`.
+        As :func:`read_labels` and :func:`read_annotation`.
     """
     for volume in volumes:
-        read_labels(volume)
+        _, grid = read_array(volume.image)
+        read_labels(volume, grid)
+        for path in volume.taught:
+            read_annotation(volume, path, grid)
 
 
 def _views(
@@ -267,15 +316,11 @@ def cache_volume(volume: LabelledVolume, folder: Path, config: NetworkConfig) ->
     Raises
     ------
     InputError
-        If the labels cannot be used.
-    ValueError
-        If image and labels lie on different grids.
+        If the labels or an annotation cannot be used, or lie on another grid than the image.
     """
     image, grid = read_array(volume.image)
-    labels, label_grid = read_labels(volume)
-    if labels.shape != image.shape or not np.allclose(grid.matrix, label_grid.matrix, atol=1e-3):
-        raise ValueError(f"{volume.id}: image and labels lie on different grids")
-    drawn = [read_array(path)[0] for path in volume.taught] or [None]
+    labels, _ = read_labels(volume, grid)
+    drawn = [read_annotation(volume, path, grid) for path in volume.taught] or [None]
     targets = [target_of(labels, grid.spacing, one, volume.complete, volume.sacrum) for one in drawn]
     # What raters agree about is certain; where they differ, each one's answer stays possible.
     target = np.bitwise_or.reduce(targets)

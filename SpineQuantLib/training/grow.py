@@ -28,7 +28,7 @@ from ..segment.second_look import look
 from ..segment.spine import name_spine
 from ..uncertainty.assess import assess
 from .collect import LabelledVolume
-from .targets import OPEN_VALUE
+from .label_check import OPEN_VALUE, annotation_problem
 
 __all__ = ["Proposal", "accept_proposals", "grow_annotation", "propose", "propose_all"]
 
@@ -78,7 +78,7 @@ def grow_annotation(opinion: CommitteeOpinion, spine: NamedSpine, scores: tuple[
     -------
     np.ndarray
         uint16 (nk, nj, ni) in reading order: label values where the object is drawn by the members together and its
-        mean probability is at least 0.8; :data:`~SpineQuantLib.training.targets.OPEN_VALUE` where any member or the
+        mean probability is at least 0.8; :data:`~SpineQuantLib.training.label_check.OPEN_VALUE` where any member or the
         mean sees sac or foramen otherwise; 0 elsewhere.
     """
     out = np.zeros(spine.labels.shape, np.uint16)
@@ -219,7 +219,7 @@ def accept_proposals(index: Path, folder: Path, accepted: Path) -> list[str]:
     Raises
     ------
     InputError
-        If the folder holds no proposal for a volume of the index.
+        If the folder holds no proposal for a volume of the index, or one that cannot be trained on.
     """
     table = pd.read_csv(index, dtype=str, keep_default_na=False)
     for column in ("annotations", "grown"):
@@ -237,6 +237,8 @@ def accept_proposals(index: Path, folder: Path, accepted: Path) -> list[str]:
         proposal = folder / f"{name}.nii.gz"
         taught = table.at[row, "annotations"] or table.at[row, "grown"]
         if proposal.exists() and not taught and table.at[row, "split"] == "train":
+            if problem := annotation_problem(sitk.GetArrayFromImage(sitk.ReadImage(str(proposal)))):
+                raise InputError(f"the proposal {proposal} cannot be used: {problem}")
             table.at[row, "grown"] = os.path.relpath(proposal.resolve(), here)
             found.append(str(name))
     if not found:

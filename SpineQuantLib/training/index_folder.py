@@ -14,7 +14,7 @@ import SimpleITK as sitk
 
 from ..case.errors import InputError, OutputError
 from ..images.contrast import recognise_contrast
-from .label_check import problem_of
+from .label_check import annotation_problem, problem_of
 
 __all__ = ["FolderRules", "index_folder"]
 
@@ -74,8 +74,8 @@ def index_folder(folder: Path, output: Path, rules: FolderRules | None = None) -
     Raises
     ------
     InputError
-        If there are no pairs, an image has no labels, a name does not tell the person, grids differ, or labels hold
-        what they may not.
+        If there are no pairs, an image has no labels, a name does not tell the person, grids differ, or labels or what
+        raters drew hold what they may not.
     OutputError
         If the index cannot be written.
     """
@@ -94,6 +94,7 @@ def index_folder(folder: Path, output: Path, rules: FolderRules | None = None) -
         drawn = [r[name] for r in raters if name in r]
         _check_grids([image, labels[name], *drawn])
         _check_labels(labels[name], rules.complete, bool(drawn))
+        _check_drawn(drawn)
         rows.append(
             {
                 "id": name,
@@ -167,6 +168,12 @@ def _check_labels(path: Path, complete: bool, annotated: bool) -> None:
     values = sitk.GetArrayFromImage(sitk.ReadImage(str(path)))
     if problem := problem_of(values, complete=complete, annotated=annotated):
         raise InputError(f"the labels {path} cannot be used: {problem}")
+
+
+def _check_drawn(paths: list[Path]) -> None:
+    for path in paths:
+        if problem := annotation_problem(sitk.GetArrayFromImage(sitk.ReadImage(str(path)))):
+            raise InputError(f"the annotation {path} cannot be used: {problem}")
 
 
 def _relative(path: Path, output: Path) -> str:

@@ -1,4 +1,4 @@
-"""Which labels training and evaluation can use, and what to do about others."""
+"""Which labels and annotations training and evaluation can use, and what to do about others."""
 
 from __future__ import annotations
 
@@ -6,13 +6,18 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..anatomy.labels import describe, disc_value
+from ..anatomy.labels import CANAL_VALUE, describe, disc_value, foramen_value
 from ..anatomy.levels import VERTEBRA_VALUES
+from ..anatomy.structures import Side
 
-__all__ = ["problem_of"]
+__all__ = ["OPEN_VALUE", "annotation_problem", "problem_of"]
+
+OPEN_VALUE = 255
+"""In an annotation: may be sac, foramen or neither; see :mod:`~SpineQuantLib.training.grow`."""
 
 _BODIES = frozenset(VERTEBRA_VALUES.values())
 _DISCS = frozenset(map(disc_value, VERTEBRA_VALUES))
+_DRAWN = frozenset({CANAL_VALUE, OPEN_VALUE, *(foramen_value(name, side) for name in VERTEBRA_VALUES for side in Side)})
 _FEWEST = 2
 """Objects from which the course of the spine follows."""
 _TOLD = 5
@@ -57,10 +62,31 @@ def problem_of(labels: np.ndarray, *, complete: bool = False, annotated: bool = 
     return ""
 
 
+def annotation_problem(annotation: np.ndarray) -> str:
+    """Why a file of sac and foramina cannot be used, and what to do about it; empty where it can.
+
+    Parameters
+    ----------
+    annotation : np.ndarray
+        Values of a volume; 0 is what is neither.
+    """
+    values = [v for v in np.unique(annotation).tolist() if v]
+    strange = [v for v in values if v not in _DRAWN]
+    if strange:
+        return (
+            f"it holds {_listed(strange)}; allowed are {CANAL_VALUE} (dural sac), 150 and 180 + the number of the "
+            f"vertebra above (right and left foramen, 173 and 203 at L4-L5) and {OPEN_VALUE} (open); put bodies and "
+            "discs into the labels, and set everything else to 0"
+        )
+    if not values:
+        return "nothing is drawn in it; draw the sac or foramina, or leave it out"
+    return ""
+
+
 def _meaning(value: float) -> str:
     """What a value stands for; empty where the convention has no such value."""
     try:
-        return describe(int(value)).name if int(value) == value else ""
+        return describe(int(value)).name if float(value).is_integer() else ""
     except ValueError:
         return ""
 

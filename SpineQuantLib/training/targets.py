@@ -13,14 +13,12 @@ from ..anatomy.levels import SACRUM_VALUE, VERTEBRA_VALUES
 from ..anatomy.structures import NetworkClass, Side, Structure
 from .corridor import Corridor
 from .derive import adjoin, column_order, disc_between, undrawn_discs
-from .label_check import problem_of
+from .label_check import OPEN_VALUE, annotation_problem, problem_of
 from .partial import bit, bits, forbid, from_classes, permit, set_class
 
-__all__ = ["OPEN_VALUE", "network_classes", "target_of"]
+__all__ = ["network_classes", "target_of"]
 
 B = NetworkClass
-OPEN_VALUE = 255
-"""In an annotation: may be sac, foramen or neither; see :mod:`~SpineQuantLib.training.grow`."""
 _ABOVE_DISC = 22.0
 """Millimetres above the centre of the topmost labelled disc where unlabelled anatomy begins."""
 _RIM = 2.0
@@ -64,7 +62,7 @@ def target_of(
         Millimetres (k, j, i).
     annotation : np.ndarray, optional
         Sac and foramina of the same volume; a drawn sac is complete, a foramen that is not drawn is unknown, and so
-        is what carries :data:`OPEN_VALUE`.
+        is what carries :data:`~SpineQuantLib.training.label_check.OPEN_VALUE`.
     complete : bool
         True where ``labels`` labels everything in view (phantoms).
     sacrum : tuple of (float, float), optional
@@ -78,9 +76,11 @@ def target_of(
     Raises
     ------
     ValueError
-        If ``labels`` hold what they may not, or less than two objects.
+        If ``labels`` or ``annotation`` hold what they may not, or ``labels`` less than two objects.
     """
     if problem := problem_of(labels, complete=complete, annotated=annotation is not None):
+        raise ValueError(problem)
+    if annotation is not None and (problem := annotation_problem(annotation)):
         raise ValueError(problem)
     if complete:
         return from_classes(network_classes(labels))

@@ -25,7 +25,7 @@ from SpineQuantLib.studies.failure import failure_config, study_failure
 from SpineQuantLib.studies.flags import choose_scores, fit_thresholds, object_table, study_flags
 from SpineQuantLib.studies.harvest import harvest
 from SpineQuantLib.studies.matching import ObjectRecord
-from SpineQuantLib.training.targets import OPEN_VALUE
+from SpineQuantLib.training.label_check import OPEN_VALUE
 from SpineQuantLib.uncertainty.calibration import read_calibration
 from SpineQuantLib.uncertainty.thresholds import SCORES, confidence_of
 

@@ -13,7 +13,7 @@ from SpineQuantLib.case.grid import Grid
 from SpineQuantLib.case.spine import NamedSpine, Naming
 from SpineQuantLib.studies.matching import judge_objects, name_map
 from SpineQuantLib.studies.truth import truths_of
-from SpineQuantLib.training.targets import OPEN_VALUE
+from SpineQuantLib.training.label_check import OPEN_VALUE
 from SpineQuantLib.uncertainty.assess import assess
 from SpineQuantLib.uncertainty.territory import sac_territories
 

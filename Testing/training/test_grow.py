@@ -17,10 +17,11 @@ from SpineQuantLib.case.opinion import CommitteeOpinion
 from SpineQuantLib.case.spine import NamedSpine
 from SpineQuantLib.training.collect import LabelledVolume, read_index
 from SpineQuantLib.training.grow import accept_proposals, grow_annotation, propose_all
+from SpineQuantLib.training.label_check import OPEN_VALUE
 from SpineQuantLib.training.partial import bit, bits
 from SpineQuantLib.training.phantom import PhantomSpec, make_phantom
 from SpineQuantLib.training.recipe_lumbar import write_index
-from SpineQuantLib.training.targets import OPEN_VALUE, network_classes, target_of
+from SpineQuantLib.training.targets import network_classes, target_of
 from SpineQuantLib.uncertainty.assess import assess
 
 DISPUTED = foramen_value("L4", Side.RIGHT)
@@ -106,8 +107,9 @@ def test_accepted_proposals_are_trained_on_by_training_volumes_alone(tmp_path: P
     index = _index(tmp_path, [("a", "train", ""), ("b", "train", ""), ("c", "validation", "")])
     grown = tmp_path / "grown"
     grown.mkdir()
+    sac = sitk.Image(4, 4, 4, sitk.sitkUInt16) + CANAL_VALUE
     for name in ("a", "c"):
-        sitk.WriteImage(sitk.Image(4, 4, 4, sitk.sitkUInt16), str(grown / f"{name}.nii.gz"))
+        sitk.WriteImage(sac, str(grown / f"{name}.nii.gz"))
     (tmp_path / "deeper").mkdir()
     accepted = tmp_path / "deeper" / "accepted.csv"
     assert accept_proposals(index, grown, accepted) == ["a"]
@@ -120,7 +122,7 @@ def test_accepted_proposals_are_trained_on_by_training_volumes_alone(tmp_path: P
     with pytest.raises(InputError, match="holds no proposal"):
         accept_proposals(accepted, grown, tmp_path / "again.csv")
     moved = tmp_path / "again.csv"
-    sitk.WriteImage(sitk.Image(4, 4, 4, sitk.sitkUInt16), str(grown / "b.nii.gz"))
+    sitk.WriteImage(sac, str(grown / "b.nii.gz"))
     assert accept_proposals(accepted, grown, moved) == ["b"]
     assert [v.grown[0].resolve().name for v in read_index(moved) if v.grown] == ["a.nii.gz", "b.nii.gz"]
 

@@ -14,13 +14,16 @@ from SpineQuantLib.training.index_folder import FolderRules, index_folder
 
 
 def write(path: Path, spacing: float = 1.0, values: tuple[int, ...] = (21, 22)) -> None:
-    """Noise, or in folders of labels a box for each of some values."""
+    """Noise, or in folders of labels a box for each of some values, and a sac where a rater drew."""
     path.parent.mkdir(parents=True, exist_ok=True)
     array = np.random.default_rng(0).integers(0, 200, (4, 40, 40)).astype(np.int16)
     if path.parent.name.startswith("labels"):
         array[:] = 0
         for n, value in enumerate(values):
             array[:, 10 * n : 10 * n + 8, 10:30] = value
+    if path.parent.parent.name == "raters":
+        array[:] = 0
+        array[1:3, :, 32:36] = 61
     image = sitk.GetImageFromArray(array)
     image.SetSpacing((spacing, spacing, 4.0))
     sitk.WriteImage(image, str(path))

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
-import SimpleITK as sitk
 
 from ...anatomy.labels import describe, disc_value
 from ...anatomy.levels import SACRUM_VALUE, VERTEBRA_VALUES, column, vertebra_name
 from ...anatomy.structures import NetworkClass, Structure
-from ...case.grid import Grid, to_reading_order
+from ...case.grid import Grid
 from ...case.spine import NamedSpine
-from ..collect import LabelledVolume, read_labels
+from ..collect import LabelledVolume, read_annotation, read_labels
 from ..derive import disc_between, gap_between, undrawn_discs
-from ..targets import OPEN_VALUE, target_of
+from ..label_check import OPEN_VALUE
+from ..targets import target_of
 
 __all__ = ["BETWEEN_BODIES", "DRAWN", "LABELS", "Reference", "read_references", "reference_spine", "shows_sacrum"]
 
@@ -60,11 +59,6 @@ class Reference:
         return bool(self.derived) and disc_value(level.split("-")[0]) in self.derived
 
 
-def _read(path: Path) -> tuple[np.ndarray, Grid]:
-    image = to_reading_order(sitk.ReadImage(str(path)))
-    return sitk.GetArrayFromImage(image).astype(np.uint16), Grid.of(image)
-
-
 def _body_values(labels: np.ndarray) -> list[int]:
     """Label values of the bodies, top down."""
     found = set(np.unique(labels).tolist())
@@ -79,7 +73,7 @@ def read_references(volume: LabelledVolume) -> tuple[Reference, ...]:
     Raises
     ------
     InputError
-        If the labels cannot be used.
+        If the labels or an annotation cannot be used.
     """
     read, grid = read_labels(volume)
     labels = read.astype(np.uint16)
@@ -94,7 +88,7 @@ def read_references(volume: LabelledVolume) -> tuple[Reference, ...]:
     spoken = tuple(c for c in NetworkClass if c and (volume.complete or c not in _DRAWN_BY_RATERS))
     out = [Reference(LABELS, grid, objects, target, spoken, frozenset(derived))]
     for path in volume.annotations:
-        drawn, _ = _read(path)
+        drawn = read_annotation(volume, path, grid)
         target = target_of(labels, grid.spacing, drawn)
         drawn[(labels > 0) | (drawn == OPEN_VALUE)] = 0
         out.append(Reference(path.parent.name, grid, drawn, target, _DRAWN_BY_RATERS))
