@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import time
@@ -17,6 +16,7 @@ from ...anatomy.structures import Structure
 from ...case.errors import UnsuitableError
 from ...case.grid import Grid, to_reading_order
 from ...case.spine import NamedSpine, Naming
+from ...images.detached import hash_volume
 from ...models.committee import Committee
 from ...segment.second_look import look
 from ...segment.spine import name_spine
@@ -80,7 +80,7 @@ class PredictionStore:
 
     def get(self, name: str, path: Path) -> Prediction:
         """Prediction for an image file; made and kept where it is not there or the file has changed."""
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        digest = hash_volume(path)
         return self.of(name, digest, lambda: to_reading_order(sitk.ReadImage(str(path))))
 
     def of(self, name: str, digest: str, image: Callable[[], sitk.Image]) -> Prediction:

@@ -21,6 +21,7 @@ from scipy.spatial.transform import Rotation
 from ...anatomy.levels import SACRUM_VALUE
 from ...anatomy.structures import NetworkClass, Structure
 from ...case.grid import Grid, to_reading_order
+from ...images.detached import files_of
 from ...images.resample import resample_like, resample_to_spacing
 from ...images.turn import turned
 from ..collect import LabelledVolume
@@ -154,7 +155,8 @@ def score_robustness(
 def _predicted(volume: LabelledVolume, image: sitk.Image, change: Change, store: PredictionStore) -> Prediction:
     if change.name == UNCHANGED:
         return store.get(volume.id, volume.image)
-    mark = hashlib.sha256(volume.image.read_bytes() + repr(change).encode()).hexdigest()
+    stored = b"".join(path.read_bytes() for path in files_of(volume.image))
+    mark = hashlib.sha256(stored + repr(change).encode()).hexdigest()
     name = f"{volume.id}@{re.sub('[^a-z0-9]+', '-', change.name)}"
     return store.of(name, mark, lambda: to_reading_order(degrade(image, change)))
 
