@@ -1,7 +1,7 @@
 """All volumes of a study, as they are and made worse, examined by several processes.
 
 Everything is kept in a folder for these weights: opinions, known voxels, records, embeddings. What is there already is
-not done again, so that a study can be interrupted.
+not done again, so that a study can be interrupted; unless a volume's files have changed since.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import torch
 from ..anatomy.structures import Structure
 from ..case.errors import InputError, UnsuitableError
 from ..case.grid import Grid, to_reading_order
+from ..images.detached import hash_volume
 from ..images.read import read_volume
 from ..models.committee import Committee, load_committee
 from ..models.store import find_model
@@ -30,6 +31,8 @@ from ..segment.inference import embed_volume
 from ..segment.spine import name_spine
 from ..training.collect import LabelledVolume, check_volumes
 from ..training.committee import phantom_spec
+from ..training.digest import row_of, sources_of
+from ..training.kept import Kept, drop_changed
 from ..training.phantom import make_phantom
 from ..uncertainty.assess import assess
 from ..uncertainty.calibration import Calibration
@@ -217,10 +220,15 @@ def _examine(
     return skipped
 
 
+def _foreign_record(path: Path) -> CaseRecord:
+    name = path.name.split(".")[0]
+    return CaseRecord(name, name, "", "real", FOREIGN, 0, path.name)
+
+
 def _examine_foreign(path: Path, folder: Path, calibration: Calibration) -> None:
     """Record of an image of another body part."""
-    name = path.name.split(".")[0]
-    record = CaseRecord(name, name, "", "real", FOREIGN, 0, path.name)
+    record = _foreign_record(path)
+    name = record.id
     target = folder / "records" / f"{record.key}.json"
     if not target.is_file():
         image = to_reading_order(sitk.Cast(read_volume(path).reading, sitk.sitkFloat32))
@@ -276,7 +284,29 @@ def _prepare(config: HarvestConfig) -> Path:
     folder = config.folder
     for name in _FOLDERS:
         (folder / name).mkdir(parents=True, exist_ok=True)
+    drop_changed(folder, _kept(config, folder))
     return folder
+
+
+def _kept(config: HarvestConfig, folder: Path) -> dict[str, Kept]:
+    """Files for each volume: of phantoms there is nothing to note, they follow from their numbers."""
+    keys = ["", *(f"__{d.key}" for steps in FAMILIES.values() for d in steps)]
+
+    def examined(name: str) -> tuple[Path, ...]:
+        both = [folder / kind / f"{name}{end}" for kind, end in (("opinions", ".npz"), ("records", ".json"))]
+        return (*both, folder / "voxels" / f"{name}.npz")
+
+    out = {
+        v.id: Kept(sources_of(row_of(v)), tuple(file for key in keys for file in examined(f"{v.id}{key}")))
+        for v in config.volumes
+    }
+    for path in config.foreign:
+        key = _foreign_record(path).key
+        out[key] = Kept({"image": hash_volume(path)}, examined(key))
+    for v in config.training:
+        # An embedding follows from the image alone.
+        out[f"embedding of {v.id}"] = Kept({"image": hash_volume(v.image)}, (folder / "embeddings" / f"{v.id}.npy",))
+    return out
 
 
 def ask_clean(config: HarvestConfig, progress: Progress | None = None) -> dict[str, Path]:
@@ -348,7 +378,7 @@ def harvest(config: HarvestConfig, progress: Progress | None = None) -> Harvest:
     skipped = sum(n or 0 for n in _run(config, "volumes made worse", tasks, progress))
     names = [_name(v) for v in config.everything]
     names += [f"{_name(v)}__{key}" for v, keys in turns for key in keys]
-    names += [CaseRecord(p.name.split(".")[0], "", "", "", FOREIGN).key for p in config.foreign]
+    names += [_foreign_record(p).key for p in config.foreign]
     paths = [folder / "records" / f"{name}.json" for name in names]
     embeddings = {v.id: np.load(folder / "embeddings" / f"{v.id}.npy") for v in config.training}
     return Harvest(tuple(CaseRecord.read(p) for p in paths if p.is_file()), tuple(reliability), embeddings, skipped)

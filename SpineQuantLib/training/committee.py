@@ -23,12 +23,12 @@ from .collect import (
     write_split,
     write_volumes,
 )
-from .digest import digest_of
 from .evaluation.run import evaluate_model
 from .loop import train_member
 from .pack import pack_committee
 from .phantom import PhantomSpec
 from .phantom.column import build_column
+from .provenance import DataNote
 from .recipe_lumbar import write_index
 from .settings import PRESETS, TrainConfig, merged
 from .team import join_team
@@ -142,7 +142,6 @@ def phantom_spec(number: int, network: NetworkConfig) -> PhantomSpec:
         return spec
 
 
-_GRID_FILE = "grid.json"
 _INDEX_FILE = "index_as_trained.csv"
 
 
@@ -156,15 +155,15 @@ def _fill_cache(config: CommitteeConfig, network: NetworkConfig, volumes: Sequen
         of a volume cannot be used.
     """
     folder = config.output / "cache"
-    made_for = {k: v for k, v in network.to_dict().items() if k in ("spacing", "keep_slices", "stacks", "window")}
-    made_for |= {"unseen": config.unseen} if config.unseen else {}
-    made_for["digest"] = digest_of(volumes, config.phantoms)
+    grid = {k: v for k, v in network.to_dict().items() if k in ("spacing", "keep_slices", "stacks", "window")}
+    grid |= {"unseen": config.unseen} if config.unseen else {}
+    note = DataNote.of(grid, volumes, config.phantoms)
     if (folder / "cases.json").exists():
-        _check_cache(folder, made_for)
+        _check_cache(folder, note)
         return
     check_volumes(volumes)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / _GRID_FILE).write_text(json.dumps(made_for), encoding="utf-8")
+    note.write(folder)
     cases: list[CachedCase] = []
     for volume in volumes:
         cases += cache_volume(volume, folder, network)
@@ -174,28 +173,29 @@ def _fill_cache(config: CommitteeConfig, network: NetworkConfig, volumes: Sequen
     write_split(cases, folder)
 
 
-def _check_cache(folder: Path, made_for: dict[str, object]) -> None:
+def _check_cache(folder: Path, wanted: DataNote) -> None:
     """Refuse a cache that was filled for other networks or from something else."""
-    path = folder / _GRID_FILE
-    found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    wanted = json.loads(json.dumps(made_for))
-    digest, wanted_digest = found.pop("digest", None), wanted.pop("digest")
-    if found and found != wanted:
+    found = DataNote.read(folder)
+    if found is not None and found.grid and found.grid != wanted.grid:
         raise InputError(
             f"{folder} was filled for networks of another grid, or with other contrasts kept unseen; "
             "choose another output folder"
         )
-    if digest is None:
+    if found is None or not found.digest:
         raise InputError(
             f"{folder} was filled by an earlier version, which did not note from which files: whether they have "
             "changed since cannot be told; choose another output folder, or, if they have not, delete this one (it is "
             "filled again, and members go on from their checkpoints)"
         )
-    if digest != wanted_digest:
+    if changed := found.changes(wanted):
         raise InputError(
-            f"the index or its files have changed since {folder} was filled; choose another output folder, or delete "
-            f"{folder} and {folder.parent / 'checkpoints'}, whose members were trained on what was there before"
+            f"the index or its files have changed since {folder} was filled ({changed}); choose another output folder, "
+            f"or delete {folder} and {folder.parent / 'checkpoints'}, whose members were trained on what was there "
+            "before"
         )
+    if not found.volumes:
+        # An earlier version kept the one number alone; now it can be told later what has changed.
+        wanted.write(folder)
 
 
 def train_committee(config: CommitteeConfig, data: Path | None = None, device: str | None = None) -> Path:
@@ -222,7 +222,7 @@ def train_committee(config: CommitteeConfig, data: Path | None = None, device: s
     ------
     InputError
         If the index cannot be used, there is nothing to train on, or the folder of results holds a cache of other
-        volumes, or a cache or checkpoints of another kind of network.
+        volumes, checkpoints of other data, or either of another kind of network.
     """
     with join_team(device) as team:
         volumes = _volumes(config, data) if team.leads else []

@@ -17,6 +17,7 @@ from ..models.store import find_model, is_alias, read_weights
 from .batches import batches
 from .journal import Journal
 from .loss import PartialLoss
+from .provenance import DataNote, check_resumed
 from .settings import TrainConfig
 from .teacher import Teacher, TeachingLoss
 from .team import Team, join_team
@@ -105,6 +106,7 @@ class _Member:
         self.loss_of = PartialLoss(config.dice_weight).to(team.device)
         self.teacher = Teacher(config.teacher, config.network, team.device) if config.teacher else None
         self.taught_loss_of = TeachingLoss(config.dice_weight)
+        self.data = DataNote.read(Path(config.cache))
         self.step, self.best = 0, -1.0
         if path.exists():
             self._resume(path)
@@ -121,6 +123,7 @@ class _Member:
 
     def _resume(self, path: Path) -> None:
         state = torch.load(path, map_location=self.team.device, weights_only=True)
+        check_resumed(path, state, self.data)
         try:
             for name, part in self._parts.items():
                 part.load_state_dict(state[name])
@@ -134,6 +137,7 @@ class _Member:
     def save(self) -> None:
         state = {name: part.state_dict() for name, part in self._parts.items()}
         state |= {"scaler": self.scaler.state_dict(), "step": self.step, "best": self.best}
+        state |= {"data": self.data.to_dict() if self.data else None}
         _save(checkpoint_path(self.config), state)
 
     def learn(self, image: torch.Tensor, target: torch.Tensor) -> float:
@@ -201,8 +205,8 @@ def train_member(config: TrainConfig, device: str | None = None, team: Team | No
     EngineError
         If the model to start from, or the teacher, is not there.
     ValueError
-        If there are no training cases, or the model to start from, the teacher or the checkpoint is of another kind of
-        network.
+        If there are no training cases, the model to start from, the teacher or the checkpoint is of another kind of
+        network, or the checkpoint was trained on other data than the cache holds.
     """
     if team is None:
         with join_team(device) as joined:

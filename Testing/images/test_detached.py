@@ -45,9 +45,7 @@ def folder(tmp_path: Path) -> Path:
         ("v.nhdr", f"{NRRD.replace('data file', 'datafile')}s%02d.raw 1 4 1 2\n", SLICES),
     ],
 )
-def test_a_header_counts_with_every_file_that_it_names(
-    folder: Path, name: str, text: str, expected: list[str]
-) -> None:
+def test_a_header_counts_with_every_file_that_it_names(folder: Path, name: str, text: str, expected: list[str]) -> None:
     path = folder / name
     path.write_text(text, encoding="utf-8")
     np.testing.assert_array_equal(sitk.GetArrayFromImage(sitk.ReadImage(str(path))), VOXELS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import shutil
@@ -235,6 +236,57 @@ def test_who_is_no_longer_in_the_training_set_is_not_trained_on_though_still_cac
     assert card["trained_on"]["people"]["volumes"] == 2
     assert (run / "cache" / "s2.npz").exists()
     assert [v.id for v in read_levels(run / "cache", {"s0", "s2"})] == ["s0", "s2"]
+
+
+def _wider_sac(folder: Path) -> None:
+    """The sac of s0, two pixels deeper."""
+    path = folder / "sac" / "0.nii.gz"
+    image = sitk.ReadImage(str(path))
+    array = sitk.GetArrayFromImage(image)
+    array[5:9, 2:98, 48:60] = 61
+    out = sitk.GetImageFromArray(array)
+    out.CopyInformation(image)
+    sitk.WriteImage(out, str(path))
+
+
+def test_what_has_changed_is_cached_again_and_the_checkpoint_of_what_was_is_refused(
+    data: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    cache = data.parent / "run" / "cache"
+    train_direct(RegressorTraining.read(data), "cpu")
+    stamps = {p.name: p.stat().st_mtime_ns for p in cache.glob("*.npz")}
+    _wider_sac(data.parent)
+    with pytest.raises(InputError, match=r"regressor\.ckpt was trained on other data \(changed: s0 \(annotations\)\)"):
+        train_direct(RegressorTraining.read(data), "cpu")
+    assert any(r.getMessage().startswith("s0 has changed (annotations)") for r in caplog.records)
+    (before,) = read_levels(cache, {"s0"})
+    assert [k.values[1] for k in before.levels] == [pytest.approx(12.0, abs=0.3)] * 2
+    assert (cache / "s1.npz").stat().st_mtime_ns == stamps["s1.npz"]
+    (data.parent / "run" / "regressor.ckpt").unlink()
+    train_direct(RegressorTraining.read(data), "cpu")
+
+
+def test_a_cache_of_which_nobody_noted_from_which_files_is_refused(data: Path) -> None:
+    train_direct(RegressorTraining.read(data), "cpu")
+    (data.parent / "run" / "cache" / "sources.json").unlink()
+    with pytest.raises(InputError, match=r"cache was filled by an earlier version.*of s0, s1 it cannot be told"):
+        train_direct(RegressorTraining.read(data), "cpu")
+
+
+def test_a_checkpoint_of_an_earlier_version_goes_on_and_this_is_said(
+    data: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = data.parent / "run" / "regressor.ckpt"
+    train_direct(RegressorTraining.read(data), "cpu")
+    state = torch.load(path, weights_only=True)
+    state.pop("data", None)
+    torch.save(state, path)
+    train_direct(dataclasses.replace(RegressorTraining.read(data), steps=4, checkpoint_every=1), "cpu")
+    assert any("whether the data are still those that" in r.getMessage() for r in caplog.records)
+    assert torch.load(path, weights_only=True)["step"] == 4
+    _wider_sac(data.parent)
+    with pytest.raises(InputError, match="trained on other data"):
+        train_direct(RegressorTraining.read(data), "cpu")
 
 
 def test_a_sac_that_a_committee_proposed_teaches_the_regressor_too(data: Path, tmp_path: Path) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
+import torch
 
 from SpineQuantLib.case.errors import InputError
 from SpineQuantLib.models.committee import load_committee
@@ -142,20 +144,24 @@ def test_a_cache_of_other_files_or_of_other_people_is_refused(config: Path, tmp_
     settings = CommitteeConfig.read(config)
     train_committee(settings, device="cpu")
 
-    def refused(*rows: str, **changes: object) -> None:
+    def refused(what: str, *rows: str, **changes: object) -> None:
         index.write_text("\n".join([head, *rows]) + "\n", encoding="utf-8")
-        with pytest.raises(InputError, match=r"changed since .*cache was filled; choose another output folder"):
+        message = rf"changed since .*cache was filled \({re.escape(what)}\); choose another output folder"
+        with pytest.raises(InputError, match=message):
             train_committee(dataclasses.replace(settings, **changes), device="cpu")
 
-    refused(a.replace("labels.nii.gz,,", "labels.nii.gz,sac.nii.gz,"), b)
-    refused(a.replace("train", "validation"), b.replace("validation", "train"))
-    refused(a)
-    refused(a, b, phantoms=1)
-    refused(a.replace("a,a,T2", "a,anna,T2"), b)
-    refused(a[:-1] + ',"20,60 40,60 40,80 20,80"', b)
+    refused("changed: a (annotations)", a.replace("labels.nii.gz,,", "labels.nii.gz,sac.nii.gz,"), b)
+    swapped = a.replace("train", "validation"), b.replace("validation", "train")
+    refused("changed: a (row of the index), b (row of the index)", *swapped)
+    refused("gone: b", a)
+    refused("added: c", a, b, b.replace("b,b,T2", "c,b,T2"))
+    refused("1 phantoms instead of 0", a, b, phantoms=1)
+    refused("the order of the volumes", b, a)
+    refused("changed: a (row of the index)", a.replace("a,a,T2", "a,anna,T2"), b)
+    refused("changed: a (row of the index)", a[:-1] + ',"20,60 40,60 40,80 20,80"', b)
     before = (folder / "a_labels.nii.gz").read_bytes()
     _write_sac(folder / "a_labels.nii.gz", folder / "b_labels.nii.gz", 9)
-    refused(a, b)
+    refused("changed: a (labels)", a, b)
     (folder / "a_labels.nii.gz").write_bytes(before)
     # Moved, the data are still the same.
     for name in ("a", "b"):
@@ -184,6 +190,90 @@ def test_a_cache_of_which_nobody_noted_what_it_holds_is_refused_and_can_be_fille
     train_committee(settings, device="cpu")
     assert {p: p.stat().st_mtime_ns for p in (settings.output / "checkpoints").iterdir()} == stamps
     assert {c.id for c in read_split(cache, "train")} == {"a"}
+
+
+def _relabel(path: Path) -> None:
+    """The lowest body, one row lower."""
+    labels = sitk.ReadImage(str(path))
+    array = sitk.GetArrayFromImage(labels)
+    array[array == 24] = 0
+    array[:, 63:83, 15:40] = 24
+    out = sitk.GetImageFromArray(array)
+    out.CopyInformation(labels)
+    sitk.WriteImage(out, str(path))
+
+
+def test_members_do_not_go_on_from_checkpoints_of_other_data(config: Path) -> None:
+    """Deleting the cache alone lets it be filled anew, but members have seen what was there before."""
+    settings = CommitteeConfig.read(config)
+    train_committee(settings, device="cpu")
+    checkpoints = settings.output / "checkpoints"
+    _relabel(config.parent / "a_labels.nii.gz")
+    shutil.rmtree(settings.output / "cache")
+    longer = dataclasses.replace(settings, member={**settings.member, "steps": 4})
+    for changed in (settings, longer):
+        with pytest.raises(
+            InputError, match=r"member_0\.ckpt was trained on other data \(changed: a \(labels\)\)"
+        ) as found:
+            train_committee(changed, device="cpu")
+    assert f"delete the checkpoints in {checkpoints}" in str(found.value)
+    assert read_split(settings.output / "cache", "train"), "the cache is of the data as they are now"
+    shutil.rmtree(checkpoints)
+    train_committee(longer, device="cpu")
+
+
+def test_a_checkpoint_knows_for_which_grid_its_data_were_resampled(config: Path) -> None:
+    """Networks for another grid may have the same weights' shapes."""
+    train_committee(CommitteeConfig.read(config), device="cpu")
+    values = json.loads(config.read_text(encoding="utf-8"))
+    values["member"]["network"]["spacing"] = [4.0, 1.2, 1.2]
+    config.write_text(json.dumps(values), encoding="utf-8")
+    shutil.rmtree(config.parent / "run" / "cache")
+    with pytest.raises(InputError, match=r"trained on other data \(the grid of the networks"):
+        train_committee(CommitteeConfig.read(config), device="cpu")
+
+
+def test_checkpoints_of_earlier_versions_go_on_and_this_is_said(config: Path, caplog: pytest.LogCaptureFixture) -> None:
+    settings = CommitteeConfig.read(config)
+    train_committee(settings, device="cpu")
+    cache, checkpoints = (settings.output / name for name in ("cache", "checkpoints"))
+    for path in checkpoints.glob("*.ckpt"):
+        state = torch.load(path, weights_only=True)
+        state.pop("data", None)
+        torch.save(state, path)
+    note = json.loads((cache / "grid.json").read_text(encoding="utf-8"))
+    (cache / "grid.json").write_text(
+        json.dumps({k: v for k, v in note.items() if k not in ("volumes", "phantoms")}), encoding="utf-8"
+    )
+    longer = dataclasses.replace(settings, member={**settings.member, "steps": 4})
+    caplog.set_level("INFO", logger="SpineQuantLib")
+    train_committee(longer, device="cpu")
+    told = [r.getMessage() for r in caplog.records if r.levelname == "WARNING"]
+    assert sum("whether the data are still those that" in t and "member_0.ckpt" in t for t in told) == 1
+    assert sum("resumes at step 2" in r.getMessage() for r in caplog.records) == 2
+    # From now on they know.
+    _relabel(config.parent / "a_labels.nii.gz")
+    with pytest.raises(InputError, match=r"cache was filled \(changed: a \(labels\)\)"):
+        train_committee(longer, device="cpu")
+    shutil.rmtree(cache)
+    with pytest.raises(InputError, match=r"member_0\.ckpt was trained on other data \(changed: a \(labels\)\)"):
+        train_committee(longer, device="cpu")
+
+
+def test_voxels_beside_a_header_belong_to_the_data(config: Path) -> None:
+    """Of MetaImage with its voxels in a file of their own, the header stays as it is."""
+    image = sitk.ReadImage(str(config.parent / "a_image.nii.gz"))
+    sitk.WriteImage(image, str(config.parent / "a_image.mhd"))
+    index = config.parent / "index.csv"
+    index.write_text(index.read_text(encoding="utf-8").replace("a_image.nii.gz", "a_image.mhd"), encoding="utf-8")
+    settings = CommitteeConfig.read(config)
+    train_committee(settings, device="cpu")
+    sitk.WriteImage(image + 1, str(config.parent / "a_image.mhd"))
+    with pytest.raises(InputError, match=r"changed: a \(image\)"):
+        train_committee(settings, device="cpu")
+    (config.parent / "a_image.raw").unlink()
+    with pytest.raises(InputError, match=r"a_image\.mhd' needs the file '.*a_image\.raw', which is not there"):
+        train_committee(settings, device="cpu")
 
 
 def test_labels_that_cannot_be_used_are_told_before_anything_is_cached(config: Path) -> None:

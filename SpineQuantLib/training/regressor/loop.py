@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from ...models.committee import choose_device
 from ...models.regressor import LevelRegressor, RegressorConfig
+from ..provenance import DataNote, check_resumed
 from .levels import KnownLevel, LevelVolume
 from .settings import RegressorTraining
 from .views import random_view
@@ -88,8 +89,8 @@ def _loss(out: torch.Tensor, values: torch.Tensor, network: RegressorConfig) -> 
 class _Learner:
     """A network in training, with all that a checkpoint holds."""
 
-    def __init__(self, config: RegressorTraining, device: torch.device) -> None:
-        self.config, self.device, self.step = config, device, 0
+    def __init__(self, config: RegressorTraining, device: torch.device, data: DataNote | None) -> None:
+        self.config, self.device, self.data, self.step = config, device, data, 0
         torch.manual_seed(config.seed)
         self.net = LevelRegressor(config.network).to(device, memory_format=torch.channels_last_3d).train()
         self.average = torch.optim.swa_utils.AveragedModel(
@@ -106,6 +107,7 @@ class _Learner:
 
     def _resume(self, path: Path) -> None:
         state = torch.load(path, map_location=self.device, weights_only=True)
+        check_resumed(path, state, self.data)
         try:
             for name, part in self.parts.items():
                 part.load_state_dict(state[name])
@@ -117,7 +119,8 @@ class _Learner:
     def save(self) -> None:
         path = checkpoint_path(self.config)
         part = path.with_suffix(".part")
-        torch.save({**{name: p.state_dict() for name, p in self.parts.items()}, "step": self.step}, part)
+        state = {name: p.state_dict() for name, p in self.parts.items()}
+        torch.save({**state, "step": self.step, "data": self.data.to_dict() if self.data else None}, part)
         part.replace(path)
 
     def learn(self, patches: torch.Tensor, values: torch.Tensor) -> float:
@@ -139,7 +142,9 @@ class _Learner:
         return loss.item()
 
 
-def train_regressor(config: RegressorTraining, volumes: list[LevelVolume], device: str = "auto") -> Path:
+def train_regressor(
+    config: RegressorTraining, volumes: list[LevelVolume], device: str = "auto", data: DataNote | None = None
+) -> Path:
     """Train to the last step, from the checkpoint if there is one.
 
     Parameters
@@ -150,6 +155,8 @@ def train_regressor(config: RegressorTraining, volumes: list[LevelVolume], devic
         Training volumes.
     device : str
         ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+    data : DataNote, optional
+        From which files the volumes were made; a checkpoint of others is refused.
 
     Returns
     -------
@@ -161,10 +168,10 @@ def train_regressor(config: RegressorTraining, volumes: list[LevelVolume], devic
     FloatingPointError
         If the loss is not a number.
     ValueError
-        If the checkpoint is of another kind of network.
+        If the checkpoint is of another kind of network or of other data.
     """
     config.output.mkdir(parents=True, exist_ok=True)
-    learner = _Learner(config, choose_device(device))
+    learner = _Learner(config, choose_device(device), data)
     began, first, running = time.monotonic(), learner.step, math.nan
     for patches, values in _batches(volumes, config, learner.step):
         loss = learner.learn(patches, values)

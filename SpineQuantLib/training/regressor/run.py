@@ -17,6 +17,8 @@ from ...models.direct import write_reader
 from ...models.regressor import LevelRegressor
 from ...models.store import find_model
 from ..collect import LabelledVolume, check_volumes, read_index
+from ..kept import Kept, drop_changed
+from ..provenance import DataNote
 from .card import write_card_text
 from .judge import LevelPair, allowed_differences, compare, evidence_of
 from .levels import LevelVolume, cache_phantom, cache_volume, read_levels
@@ -61,7 +63,7 @@ def train_direct(config: RegressorTraining, device: str = "auto") -> Path:
     Raises
     ------
     InputError
-        If the index cannot be used, or too little is known to train on.
+        If the index cannot be used, too little is known to train on, or the checkpoint was trained on other data.
     EngineError
         If the committee to compare with, or the device, is not there.
     """
@@ -70,13 +72,16 @@ def train_direct(config: RegressorTraining, device: str = "auto") -> Path:
     except (OSError, ValueError) as error:
         raise InputError(f"the index of labelled volumes cannot be used: {error}") from error
     check_volumes(volumes)
-    held_phantoms = _fill_cache(config, volumes)
+    train = [v for v in volumes if v.split == "train"]
+    made_for = {"spacing": config.network.spacing, "first_phantom": config.first_phantom}
+    data = DataNote.of(made_for, train, config.phantoms)
+    held_phantoms = _fill_cache(config, train, data)
     # The cache may hold more: who was trained on before may be held out now.
-    trained = {v.id for v in volumes if v.split == "train"} | {name for _, name in _phantoms(config)}
+    trained = {v.id for v in train} | {name for _, name in _phantoms(config)}
     levels = read_levels(config.output / "cache", trained)
     try:
         config = dataclasses.replace(config, network=scaled_config(config.network, levels))
-        checkpoint = train_regressor(config, levels, device)
+        checkpoint = train_regressor(config, levels, device, data)
     except ValueError as error:
         raise InputError(f"the network cannot be trained: {error}") from error
     net = finished_network(checkpoint, config.network)
@@ -85,12 +90,16 @@ def train_direct(config: RegressorTraining, device: str = "auto") -> Path:
     return pack_regressor(config, net, levels, pairs)
 
 
-def _fill_cache(config: RegressorTraining, volumes: Sequence[LabelledVolume]) -> range:
-    """Cache the training levels; returns the numbers of the held-out phantoms."""
+def _fill_cache(config: RegressorTraining, volumes: Sequence[LabelledVolume], data: DataNote) -> range:
+    """Cache the training levels, again where they have changed; returns the numbers of the held-out phantoms."""
     folder = config.output / "cache"
     folder.mkdir(parents=True, exist_ok=True)
+    blurred_for = {"spacing of the patch": str(config.network.spacing)}
+    sources = {v.id: {**data.volumes[v.id], **blurred_for} for v in volumes}
+    sources |= {name: blurred_for for _, name in _phantoms(config)}
+    drop_changed(folder, {name: Kept(source, (folder / f"{name}.npz",)) for name, source in sources.items()})
     for volume in volumes:
-        if volume.split == "train" and not (folder / f"{volume.id}.npz").exists():
+        if not (folder / f"{volume.id}.npz").exists():
             cache_volume(volume, folder, config.network)
             log.info("%s cached", volume.id)
     for number, name in _phantoms(config):
