@@ -19,10 +19,7 @@ VALIDATION = frozenset(
 )
 """Subjects never trained on. The two subjects of the T1 and TIRM volumes may be one person: both are trained on."""
 
-GROWN = frozenset(
-    {"vb1-07", "vb1-08", "vb2-04", "vb2-07", "vb2-10", "vb2-13", "vb2-18"}
-    | {f"vb3-{n:02d}" for n in (2, 4, 10, 17, 25, 40)}
-)
+GROWN = frozenset({"vb1-07", "vb1-08", "vb2-04", "vb2-07", "vb2-10", "vb2-13", "vb2-18", "vb3-04"})
 """Volumes of which the sac and the foramina that a committee proposed were looked at and accepted; the proposals are
 made again by ``spinequant grow INDEX -o FOLDER``."""
 
