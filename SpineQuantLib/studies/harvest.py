@@ -144,8 +144,13 @@ def _start(model: str, device: str) -> None:
     """Load the committee once for a process."""
     global _committee
     torch.set_num_threads(1)
-    logging.getLogger("SpineQuantLib").setLevel(logging.ERROR)
     _committee = load_committee(model, device)
+
+
+def _start_child(model: str, device: str) -> None:
+    """The same in a process of its own, whose remarks on single volumes would run through the parent's progress."""
+    logging.getLogger("SpineQuantLib").setLevel(logging.ERROR)
+    _start(model, device)
 
 
 def _loaded() -> Committee:
@@ -262,7 +267,7 @@ def _run(config: HarvestConfig, what: str, tasks: Iterable[tuple], progress: Pro
     with ProcessPoolExecutor(
         min(config.jobs, max(len(tasks), 1)),
         mp_context=multiprocessing.get_context("spawn"),
-        initializer=_start,
+        initializer=_start_child,
         initargs=(config.model, config.device),
     ) as pool:
         running = [pool.submit(*task) for task in tasks]

@@ -54,7 +54,7 @@ def refusing(monkeypatch):
     [
         (4, [("cuda", 4)], []),
         (1, [("cuda", 4), ("cuda", 1)], [SMALLER]),
-        (0, [("cuda", 4), ("cuda", 1), ("cpu", 1)], [SMALLER, CPU]),
+        (0, [("cuda", 4), ("cuda", 1), ("cpu", 2)], [SMALLER, CPU]),
     ],
 )
 def test_each_step_down_is_said_once(refusing, most, tried, told):
@@ -70,7 +70,7 @@ def test_each_step_down_is_said_once(refusing, most, tried, told):
 def test_on_the_cpu_nothing_is_said(refusing):
     attempts, said = refusing(0), []
     inference._predict_within_memory(Net(), torch.zeros(1), torch.device("cpu"), tell=said.append)
-    assert attempts == [("cpu", 1)]
+    assert attempts == [("cpu", 2)]
     assert said == []
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import logging
 import math
 import shutil
 from pathlib import Path
@@ -252,6 +253,7 @@ def _wider_sac(folder: Path) -> None:
 def test_what_has_changed_is_cached_again_and_the_checkpoint_of_what_was_is_refused(
     data: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.WARNING, logger="SpineQuantLib")
     cache = data.parent / "run" / "cache"
     train_direct(RegressorTraining.read(data), "cpu")
     stamps = {p.name: p.stat().st_mtime_ns for p in cache.glob("*.npz")}
@@ -276,6 +278,7 @@ def test_a_cache_of_which_nobody_noted_from_which_files_is_refused(data: Path) -
 def test_a_checkpoint_of_an_earlier_version_goes_on_and_this_is_said(
     data: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.WARNING, logger="SpineQuantLib")
     path = data.parent / "run" / "regressor.ckpt"
     train_direct(RegressorTraining.read(data), "cpu")
     state = torch.load(path, weights_only=True)
