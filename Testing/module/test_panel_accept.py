@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import SimpleITK as sitk
+from other_program import save_a_mask
 
 from SpineQuantLib.anatomy.labels import disc_value
 from SpineQuantLib.case.record import read_record
@@ -153,17 +153,6 @@ def test_a_process_that_dies_leaves_the_choice_to_write_here(desktop, reader, ch
     accept(desktop, reader)
     assert written(folder, row.key).source == "corrected"
     assert not reader.case.review.changed
-
-
-def save_a_mask(folder: Path) -> bytes:
-    """What another program might do while the panel has the case open; returns the file."""
-    image = sitk.ReadImage(str(folder / "segmentation.nii.gz"))
-    labels = sitk.GetArrayFromImage(image)
-    labels[labels == disc_value("L4")] = 0
-    drawn = sitk.GetImageFromArray(labels)
-    drawn.CopyInformation(image)
-    sitk.WriteImage(drawn, str(folder / "segmentation.nii.gz"))
-    return (folder / "segmentation.nii.gz").read_bytes()
 
 
 def test_a_mask_that_was_saved_meanwhile_is_not_replaced(desktop, reader, monkeypatch):

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from other_program import save_a_mask
 
-from SpineQuantLib.anatomy.labels import foramen_value
+from SpineQuantLib.anatomy.labels import disc_value, foramen_value
 from SpineQuantLib.anatomy.structures import Side
 from SpineQuantLib.case.errors import InputError, OutputError
 from SpineQuantLib.review.case_review import CaseReview
@@ -172,16 +173,7 @@ def test_a_drawing_that_fits_no_more_stays_in_the_scene(scene, folder):
 
 def test_a_mask_saved_beside_the_folder_s_own_scene_is_taken_up(scene, folder):
     """The scene in a case folder bears no mark; opened by itself, it would hide what was saved there."""
-    import SimpleITK as sitk
-
-    from SpineQuantLib.anatomy.labels import disc_value
-
-    image = sitk.ReadImage(str(folder / "segmentation.nii.gz"))
-    labels = sitk.GetArrayFromImage(image)
-    labels[labels == disc_value("L4")] = 0
-    drawn = sitk.GetImageFromArray(labels)
-    drawn.CopyInformation(image)
-    sitk.WriteImage(drawn, str(folder / "segmentation.nii.gz"))
+    save_a_mask(folder)
     assert scene.ReadFromMRB(str(folder / "scene.mrb"))
     case = open_case(scene, folder, stored=True)
     assert not (case.result.spine.labels == disc_value("L4")).any()
